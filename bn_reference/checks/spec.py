@@ -1,0 +1,164 @@
+"""What a graded function must do: the data that a check consists of.
+
+A function that learners write returns one or several arrays. A `Spec` treats each as a node
+of a graph: its formula takes the inputs and the *nodes before it*. That is what makes three
+things possible:
+
+follow-through marks
+    A node is compared with its formula on the learner's own earlier nodes, so that one slip
+    costs its own part, not everything after it.
+named mistakes
+    A mistake is another formula for some of the nodes. If it reproduces what the learner
+    returned, its sentence is the diagnosis.
+tests of the checks
+    `mistaken` builds the whole wrong function from the formulas, for the tests to try.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+Values = Mapping[str, object]
+Formula = Callable[[Values, Values], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of the learner's function.
+
+    Attributes
+    ----------
+    name : str
+        What is special about it, as a learner should read it.
+    kind : str
+        Which parts look at it: ``"typical"``, ``"edge"``, ``"offset"``.
+    inputs : dict
+        Keyword arguments, in the order of the signature.
+    """
+
+    name: str
+    kind: str
+    inputs: Values
+
+
+@dataclass(frozen=True)
+class Node:
+    """One output.
+
+    Attributes
+    ----------
+    formula : callable
+        ``formula(inputs, earlier_nodes)`` gives the right value.
+    magnitude : callable, optional
+        ``magnitude(inputs)`` gives the size of the largest summand, where the sum may cancel:
+        rounding is relative to that, not to the result.
+    """
+
+    formula: Formula
+    magnitude: Callable[[Values], float] | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of the report, with its share of the points.
+
+    Attributes
+    ----------
+    title : str
+    weight : float
+    nodes : tuple of str
+        The nodes that it compares. Empty for the part on unchanged inputs.
+    kinds : tuple of str
+        The kinds of case that it looks at.
+    hint : str
+        A sentence for the learner who fails it where no named mistake fits.
+    """
+
+    title: str
+    weight: float
+    nodes: tuple[str, ...]
+    kinds: tuple[str, ...] = ("typical",)
+    hint: str = ""
+
+
+UNCHANGED = Part("the inputs are left unchanged", 1, (), ("typical", "edge", "offset"))
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong variant that people really write.
+
+    Attributes
+    ----------
+    name : str
+        A short identifier: what the code does wrong.
+    says : str
+        What a good teacher would say.
+    formulas : dict of str to callable
+        The nodes that come out wrong, and what comes out.
+    """
+
+    name: str
+    says: str
+    formulas: Mapping[str, Formula]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that is known about one graded function.
+
+    Attributes
+    ----------
+    name : str
+        The function's name.
+    outputs : tuple of str
+        The order in which the function returns its nodes.
+    nodes : dict of str to Node
+        In the order of the graph.
+    reference : callable
+        The function of `bn_reference` behind it: takes the inputs, returns the outputs.
+    cases : callable
+        ``cases(rng)`` draws the cases from a ``numpy.random.Generator``.
+    parts : tuple of Part
+    mistakes : tuple of Mistake
+        The likelier first: where two fit, the first is named.
+    chapter : str
+        The page of the book that teaches it.
+    """
+
+    name: str
+    outputs: tuple[str, ...]
+    nodes: Mapping[str, Node]
+    reference: Callable[..., tuple[np.ndarray, ...]]
+    cases: Callable[[np.random.Generator], list[Case]]
+    parts: tuple[Part, ...]
+    mistakes: tuple[Mistake, ...] = field(default=())
+    chapter: str = "index"
+
+    def expected(self, case: Case) -> dict[str, np.ndarray]:
+        """The right outputs for `case`, by the reference, in float64 or wider."""
+        results = self.reference(**in_float64(case.inputs))
+        return {name: np.asarray(value) for name, value in zip(self.outputs, results, strict=True)}
+
+    def mistaken(self, mistake: Mistake) -> Callable[..., tuple[np.ndarray, ...]]:
+        """The whole function with `mistake` in it."""
+
+        def function(*args, **kwargs):
+            arguments = self.cases(np.random.default_rng(0))[0].inputs
+            inputs = dict(zip(arguments, args, strict=False)) | kwargs
+            values: dict[str, np.ndarray] = {}
+            for name, node in self.nodes.items():
+                values[name] = mistake.formulas.get(name, node.formula)(inputs, values)
+            return tuple(values[name] for name in self.outputs)
+
+        function.__name__ = self.name
+        return function
+
+
+def in_float64(inputs: Values) -> dict[str, object]:
+    """`inputs` with every floating array widened to float64."""
+    return {
+        name: value.astype(np.float64) if isinstance(value, np.ndarray) else value
+        for name, value in inputs.items()
+    }

@@ -1,0 +1,127 @@
+"""The layouts ``(N, C, *spatial)``: which axes are reduced, and what may come in.
+
+Every public function of the package states what it takes; the functions here make sure
+of it, and say what came instead.
+"""
+
+import numpy as np
+
+
+def reduction_axes(ndim: int) -> tuple[int, ...]:
+    """All axes but the channel axis: those that a channel's mean runs over.
+
+    Examples
+    --------
+    >>> reduction_axes(2), reduction_axes(4)
+    ((0,), (0, 2, 3))
+    """
+    return (0, *range(2, ndim))
+
+
+def per_channel(vector, ndim: int):
+    """Shape a vector of one value per channel so that it broadcasts against the batch.
+
+    Parameters
+    ----------
+    vector : ndarray or Tensor, shape (C,)
+    ndim : int
+        The number of axes of the batch.
+
+    Returns
+    -------
+    ndarray or Tensor, shape (1, C, 1, ..., 1)
+        A view, with ``ndim`` axes.
+
+    Examples
+    --------
+    >>> per_channel(np.array([1.0, 2.0, 3.0]), 4).shape
+    (1, 3, 1, 1)
+    """
+    return vector.reshape((1, -1) + (1,) * (ndim - 2))
+
+
+def inexact_array(name: str, value) -> np.ndarray:
+    """Return `value` as an array of real or complex floating dtype, without a copy.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is neither floating nor complex.
+    """
+    array = np.asarray(value)
+    if not np.issubdtype(array.dtype, np.inexact):
+        raise TypeError(
+            f"{name} has dtype {array.dtype}, expected a floating dtype such as float64; "
+            f"convert it with {name}.astype(np.float64)"
+        )
+    return array
+
+
+def batch(name: str, value) -> np.ndarray:
+    """Return `value` as an array of layout ``(N, C, *spatial)``.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not floating.
+    ValueError
+        If there are fewer than 2 axes, or no values.
+    """
+    array = inexact_array(name, value)
+    if array.ndim < 2:
+        raise ValueError(
+            f"{name} has shape {array.shape}, expected (N, C) or (N, C, *spatial); "
+            f"axis 0 counts the examples and axis 1 the channels"
+        )
+    if array.size == 0:
+        raise ValueError(f"{name} has shape {array.shape}, expected at least one value in each axis")
+    return array
+
+
+def channel_vector(name: str, value, of: np.ndarray, of_name: str = "x") -> np.ndarray:
+    """Return `value` as an array with one value for each channel of `of`.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not floating.
+    ValueError
+        If the shape is not ``(C,)``.
+    """
+    array = inexact_array(name, value)
+    channels = of.shape[1]
+    if array.shape != (channels,):
+        raise ValueError(
+            f"{name} has shape {array.shape}, expected ({channels},) "
+            f"to match the {channels} channels of {of_name} with shape {of.shape}"
+        )
+    return array
+
+
+def same_shape(name: str, value, of: np.ndarray, of_name: str) -> np.ndarray:
+    """Return `value` as an array of the shape of `of`.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not floating.
+    ValueError
+        If the shapes differ.
+    """
+    array = inexact_array(name, value)
+    if array.shape != of.shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {of.shape}, the shape of {of_name}")
+    return array
+
+
+def positive_eps(eps: float) -> float:
+    """Return `eps`, which must be a finite number, zero or above.
+
+    Raises
+    ------
+    ValueError
+        If it is negative, infinite or NaN.
+    """
+    if not 0 <= eps < np.inf:
+        raise ValueError(f"eps is {eps}, expected a finite number, zero or above (1e-5 is usual)")
+    return eps
