@@ -332,9 +332,7 @@ def batchnorm_backward_staged(dout: np.ndarray, cache: BatchNormCache) -> Staged
     return StagedGradients(dbeta, dgamma, dx_hat, dstd, dvar, dsquared, dcentered, dmean, dx)
 
 
-def batchnorm_backward(
-    dout: np.ndarray, cache: BatchNormCache
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def batchnorm_backward(dout: np.ndarray, cache: BatchNormCache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The backward pass in closed form.
 
     Parameters

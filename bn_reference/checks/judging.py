@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bn_reference.checks.report import PartResult, Report
-from bn_reference.checks.spec import Case, Mistake, Part, Spec
+from bn_reference.checks.spec import INTERFACE, Case, Mistake, Part, Spec
 from bn_reference.checks.tolerance import tolerances
 
 
@@ -64,15 +64,20 @@ def run(spec: Spec, function: Callable, case: Case) -> Outcome:
 def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
     """Compare what came back with the spec, part by part, and look for named mistakes."""
     trials = [_Trial(spec, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
-    results = [_judge_part(spec, part, trials) for part in spec.parts if part.nodes]
-    if any(not part.nodes for part in spec.parts):
-        results.append(_judge_unchanged(trials, earned=any(result.passed for result in results)))
-
-    failed = {name for trial in trials for name in trial.problems}
-    diagnoses = _diagnose(spec, trials, failed)
-    unfinished = any(outcome.unfinished for outcome in outcomes)
-    noise = "" if all(r.passed for r in results) else next((o.noise for o in outcomes if o.noise), "")
-    return Report(spec.name, spec.chapter, tuple(results), diagnoses, unfinished, noise)
+    errors = {outcome.error for outcome in outcomes}
+    results = [_judge_part(part, trials) for part in spec.parts]
+    results.append(_judge_interface(trials, earned=any(result.passed for result in results)))
+    mistakes = _diagnose(spec, trials)
+    return Report(
+        spec.name,
+        spec.chapter,
+        tuple(results),
+        mistakes=tuple(mistake.name for mistake in mistakes),
+        advice=_advise(mistakes, results),
+        unfinished=any(outcome.unfinished for outcome in outcomes),
+        stopped_by=errors.pop() if len(errors) == 1 else "",
+        noise=next((outcome.noise for outcome in outcomes if outcome.noise), ""),
+    )
 
 
 class _Trial:
@@ -80,36 +85,49 @@ class _Trial:
 
     def __init__(self, spec: Spec, case: Case, outcome: Outcome):
         self.case, self.outcome = case, outcome
+        self.size = max(np.size(value) for value in case.inputs.values())
         self.reference = spec.expected(case)
         self.tolerance = tolerances(spec, case, self.reference)
-        self.problems: dict[str, str] = {}
-        self._known = {
-            name: outcome.values.get(name) if _usable(outcome.values.get(name), value) else value
+        self.values = {name: self._in_shape(name, value) for name, value in outcome.values.items()}
+        self.misshapen = [
+            f"{name} has shape {value.shape}, expected {self.values[name].shape}"
+            for name, value in outcome.values.items()
+            if value.shape != self.values[name].shape
+        ]
+        # Later nodes follow from the learner's own earlier ones, where these can be used at all.
+        known = {
+            name: self.values[name] if self._is_usable(name) else value
             for name, value in self.reference.items()
         }
-        for name, node in spec.nodes.items():
-            if name in outcome.values:
-                problem = self._compare(name, self.follow(node.formula))
-                if problem:
-                    self.problems[name] = problem
+        self.problems: dict[str, str] = {}
+        for name in self.values:
+            with np.errstate(all="ignore"):
+                problem = self._compare(name, spec.nodes[name].formula(case.inputs, known))
+            if problem:
+                self.problems[name] = problem
 
-    def follow(self, formula):
-        """`formula` on the inputs and the learner's own nodes (the reference's, if unusable)."""
-        with np.errstate(all="ignore"):
-            return formula(self.case.inputs, self._known)
+    def _in_shape(self, name, value):
+        """`value` without stray axes of length 1, which cost one part and not all."""
+        stated = self.reference[name].shape
+        same = np.squeeze(value).shape == np.squeeze(self.reference[name]).shape
+        return value.reshape(stated) if same else value
+
+    def _is_usable(self, name) -> bool:
+        value = self.values.get(name)
+        return (
+            value is not None and value.shape == self.reference[name].shape and bool(np.isfinite(value).all())
+        )
 
     def matches(self, name: str, formula) -> bool:
         """Does `formula` give just what the learner returned?"""
-        if name not in self.outcome.values:
-            return False
-        got = self.outcome.values[name]
+        got = self.values[name]
         try:
             with np.errstate(all="ignore"):
-                wrong = np.asarray(formula(self.case.inputs, self.outcome.values))
+                wrong = np.squeeze(formula(self.case.inputs, self.values))
         except (ValueError, IndexError):  # shapes that do not fit: another mistake
             return False
-        return got.shape == wrong.shape and bool(
-            np.allclose(got, wrong, rtol=0, atol=self._slack(name, wrong), equal_nan=True)
+        return np.squeeze(got).shape == wrong.shape and bool(
+            np.allclose(np.squeeze(got), wrong, rtol=0, atol=self._slack(name, wrong), equal_nan=True)
         )
 
     def _slack(self, name, value):
@@ -120,12 +138,9 @@ class _Trial:
         return self.tolerance[name] * max(1.0, float(size / usual))
 
     def _compare(self, name, expected) -> str:
-        got = self.outcome.values[name]
+        got = self.values[name]
         if got.shape != expected.shape:
-            kept = expected.ndim == 1 and got.shape == (1, *expected.shape)
-            return f"{name} has shape {got.shape}, expected {expected.shape}" + (
-                " (drop keepdims=True, or take [0])" if kept else ""
-            )
+            return f"{name} has shape {got.shape}, expected {expected.shape}"
         if not np.all(np.isfinite(got)):
             return f"{name} holds NaN or infinite values, expected finite numbers"
         off = np.abs(got - expected)
@@ -136,25 +151,95 @@ class _Trial:
         return f"{name}{where} is {_number(got[at], expected[at])}, expected {_number(expected[at], got[at])}"
 
 
-def _judge_part(spec: Spec, part: Part, trials: list[_Trial]) -> PartResult:
-    for trial in sorted(trials, key=_smallest_first):
-        if trial.case.kind not in part.kinds:
-            continue
+def _judge_part(part: Part, trials: list[_Trial]) -> PartResult:
+    looked_at = [trial for trial in trials if trial.case.kind in part.kinds]
+    for trial in sorted(looked_at, key=lambda trial: trial.size):
         problem = trial.outcome.error or next(
             (trial.problems[name] for name in part.nodes if name in trial.problems), ""
         )
         if problem:
-            example = "" if trial.outcome.unfinished else trial.case.name
-            return PartResult(part.title, part.weight, False, problem, example, part.hint)
+            where = "" if trial.outcome.unfinished else trial.case.name
+            return PartResult(part.title, part.weight, False, problem, where, part.hint)
     return PartResult(part.title, part.weight, True)
 
 
-def _judge_unchanged(trials, earned) -> PartResult:
-    part = next(iter(p for p in trials[0:0]), None) or _unchanged_part()
+def _judge_interface(trials: list[_Trial], earned: bool) -> PartResult:
     for trial in trials:
+        problem, hint = "", ""
         if trial.outcome.changed:
-            name = trial.outcome.changed[0]
-            return PartResult(part.title, part.weight, False, f"{name} was changed", trial.case.name, part.hint)
-    if not earned:  # leaving inputs alone is no merit of a function that gets nothing right
-        return PartResult(part.title, part.weight, False, "no other part passes yet")
-    return PartResult(part.title, part.weight, True)
+            problem = " and ".join(trial.outcome.changed) + " changed during the call"
+            hint = (
+                "An operation such as x -= mean writes into the caller's array. Write x = x - mean instead."
+            )
+        elif trial.misshapen:
+            problem = trial.misshapen[0]
+            hint = "keepdims=True leaves an axis of length 1, and so does reshape(-1, 1)."
+        if problem:
+            return PartResult(INTERFACE.title, INTERFACE.weight, False, problem, trial.case.name, hint)
+    if not earned:
+        # Leaving the inputs alone is no merit of a function that gets nothing right.
+        return PartResult(INTERFACE.title, INTERFACE.weight, False, "counts once another part passes")
+    return PartResult(INTERFACE.title, INTERFACE.weight, True)
+
+
+def _diagnose(spec: Spec, trials: list[_Trial]) -> list[Mistake]:
+    failed = {name for trial in trials for name in trial.problems}
+    answered = [trial for trial in trials if trial.outcome.values]
+    found: list[Mistake] = []
+    for mistake in spec.mistakes:
+        if failed.intersection(mistake.formulas) and all(
+            trial.matches(name, formula) for trial in answered for name, formula in mistake.formulas.items()
+        ):
+            found.append(mistake)
+            failed.difference_update(mistake.formulas)
+    return found
+
+
+def _advise(mistakes: list[Mistake], results: list[PartResult]) -> tuple[str, ...]:
+    """The sentences of the mistakes that fit; failing these, the hints of the parts that failed."""
+    *parts, interface = results
+    hints = [] if mistakes else [part.hint for part in parts if not part.passed]
+    sentences = [*(mistake.says for mistake in mistakes), *hints, interface.hint]
+    return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
+
+
+def _name_outputs(spec, returned) -> dict[str, np.ndarray]:
+    wanted = ", ".join(spec.outputs)
+    if returned is None:
+        raise ValueError(f"it returned None, expected {wanted}; does it end with a return?")
+    if len(spec.outputs) == 1 and not isinstance(returned, tuple):
+        returned = (returned,)
+    if not isinstance(returned, tuple | list) or len(returned) != len(spec.outputs):
+        count = len(returned) if isinstance(returned, tuple | list) else 1
+        raise ValueError(f"it returned {count} value(s), expected {len(spec.outputs)}: {wanted}")
+    return {name: _as_real_array(name, value) for name, value in zip(spec.outputs, returned, strict=True)}
+
+
+def _as_real_array(name, value) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} is a {type(value).__name__}, expected an array of numbers")
+    return array.astype(np.float64)
+
+
+def _describe(problem: Exception) -> str:
+    """The error in a sentence, with the learner's line that raised it."""
+    frame = traceback.extract_tb(problem.__traceback__)[-1]
+    line = f" at the line `{frame.line}`" if frame.line and frame.filename != __file__ else ""
+    return f"{type(problem).__name__}: {problem}{line}"
+
+
+def _copy(value):
+    return value.copy(order="K") if isinstance(value, np.ndarray) else value
+
+
+def _same(value, original) -> bool:
+    return np.array_equal(value, original) if isinstance(original, np.ndarray) else True
+
+
+def _number(value: float, other: float) -> str:
+    """`value`, with as many digits as it takes to tell it from `other`."""
+    for digits in (4, 6, 9, 13):
+        if f"{value:.{digits}g}" != f"{other:.{digits}g}":
+            return f"{value:.{digits}g}"
+    return f"{value!r}"

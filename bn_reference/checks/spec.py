@@ -68,7 +68,7 @@ class Part:
     title : str
     weight : float
     nodes : tuple of str
-        The nodes that it compares. Empty for the part on unchanged inputs.
+        The nodes that it compares.
     kinds : tuple of str
         The kinds of case that it looks at.
     hint : str
@@ -82,7 +82,8 @@ class Part:
     hint: str = ""
 
 
-UNCHANGED = Part("the inputs are left unchanged", 1, (), ("typical", "edge", "offset"))
+INTERFACE = Part("inputs left unchanged, outputs in the stated shapes", 1, nodes=())
+"""The part that every spec has besides its own."""
 
 
 @dataclass(frozen=True)

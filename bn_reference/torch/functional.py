@@ -53,9 +53,7 @@ class BatchNormFunction(torch.autograd.Function):
             sum_dout, sum_dout_x_hat = dout.sum(axes), (dout * x_hat).sum(axes)
             if needs_x:
                 scale = rstd if weight is None else rstd * weight.to(wide)
-                dx = channel(scale) * (
-                    dout - channel(sum_dout / m) - x_hat * channel(sum_dout_x_hat / m)
-                )
+                dx = channel(scale) * (dout - channel(sum_dout / m) - x_hat * channel(sum_dout_x_hat / m))
             dweight = sum_dout_x_hat.to(weight.dtype) if needs_weight else None
             dbias = sum_dout.to(ctx.bias_dtype) if needs_bias else None
         # Gradients reach the statistics in double backward alone.
@@ -166,4 +164,6 @@ def _check(input, running_mean, running_var, weight, bias, training):
             )
     if not training and (running_mean is None or running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
-        raise ValueError(f"{missing} is None, expected a tensor of shape ({input.shape[1]},) unless training=True")
+        raise ValueError(
+            f"{missing} is None, expected a tensor of shape ({input.shape[1]},) unless training=True"
+        )

@@ -1,0 +1,84 @@
+"""Checks of the graded functions: what they must do, and what to say when they do not.
+
+``check("batchnorm_forward", batchnorm_forward)`` in a notebook shows a card and gives the
+points. Each graded function has one spec, in the module named for its problem set.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from bn_reference.checks import ps2_batchnorm
+from bn_reference.checks.judging import judge, run
+from bn_reference.checks.report import Report
+
+SPECS = {spec.name: spec for spec in ps2_batchnorm.SPECS}
+"""Every graded function of the course, by name."""
+
+PUBLIC_SEED = 1502_03167
+"""The seed of the cases that learners see."""
+
+
+def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
+    """Try `function` on the cases that `seed` draws.
+
+    Parameters
+    ----------
+    name : str
+        The graded function that it should be: a key of `SPECS`.
+    function : callable
+        The learner's function.
+    seed : int
+        Another seed draws other values and other shapes.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError
+        If there is no graded function of that name.
+    TypeError
+        If `function` cannot be called.
+    """
+    if name not in SPECS:
+        raise ValueError(f"there is no graded function named {name!r}, expected one of: {', '.join(SPECS)}")
+    if not callable(function):
+        raise TypeError(f"{name} is of type {type(function).__name__}, expected the function itself")
+    spec = SPECS[name]
+    cases = spec.cases(np.random.default_rng(seed))
+    return judge(spec, cases, [run(spec, function, case) for case in cases])
+
+
+def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC_SEED) -> float:
+    """Show how `function` does, and return the points that it earns.
+
+    In a notebook the report is a card; elsewhere it is printed. The number is what nbgrader
+    takes as partial credit when the call is the last line of a test cell.
+
+    Parameters
+    ----------
+    name, function, seed
+        As for `report`.
+    points : float
+        What the cell is worth.
+
+    Returns
+    -------
+    float
+        Between 0 and `points`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `report` does.
+    """
+    verdict = report(name, function, seed)
+    try:
+        from IPython.display import display
+    except ImportError:
+        print(verdict)
+    else:
+        display(verdict)
+    return verdict.points(points)
