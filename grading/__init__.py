@@ -1,0 +1,1 @@
+"""Running the course: releasing the exercises, and grading what learners hand in."""

@@ -1,0 +1,59 @@
+"""Print the grades of an assignment as a table.
+
+Usage: ``python -m grading.summary ASSIGNMENT`` in the course's folder.
+"""
+
+import argparse
+import re
+import sys
+
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps import NbGrader
+from tabulate import tabulate
+
+
+def grade_rows(gradebook: Gradebook, assignment: str) -> list[dict[str, str]]:
+    """One row for each learner who handed in: points by part, total, and what is left to do.
+
+    Cells named ``check_f`` and ``hidden_f`` are two halves of the part ``f``, and are added up.
+
+    Raises
+    ------
+    nbgrader.api.MissingEntry
+        If the gradebook has no such assignment.
+    """
+    rows = []
+    for submission in sorted(gradebook.assignment_submissions(assignment), key=lambda s: s.student.id):
+        parts: dict[str, float] = {}
+        for notebook in submission.notebooks:
+            for grade in sorted(notebook.grades, key=lambda grade: grade.cell_id):
+                part = re.sub("^(check|hidden)_", "", grade.name)
+                parts[part] = parts.get(part, 0.0) + (grade.score or 0.0)
+        row = {"student": submission.student.id}
+        row |= {part: f"{score:g}" for part, score in parts.items()}
+        row["total"] = f"{submission.score:g} of {submission.max_score:g}"
+        row["to do"] = "grade by hand" if submission.needs_manual_grade else ""
+        rows.append(row)
+    return rows
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description="Print the grades of an assignment.")
+    parser.add_argument("assignment")
+    assignment = parser.parse_args().assignment
+
+    app = NbGrader()
+    app.initialize([])
+    try:
+        with Gradebook(app.coursedir.db_url, app.coursedir.course_id) as gradebook:
+            rows = grade_rows(gradebook, assignment)
+    except MissingEntry:
+        sys.exit(f"the gradebook has no assignment {assignment!r}; release it first: make exercises")
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    header = {key: key.replace("_", "\n") for key in columns}
+    print(tabulate(rows, headers=header, disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()

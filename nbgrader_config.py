@@ -1,0 +1,20 @@
+"""nbgrader's settings for this course; nbgrader reads them when run from this folder."""
+
+from grading.release import DropPairing, StableCellIds
+
+c = get_config()  # noqa: F821, nbgrader provides it
+
+c.CourseDirectory.course_id = "bn-course"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
+# What a class brings forth stays out of the repository, in one folder.
+c.CourseDirectory.submitted_directory = "course/submitted"
+c.CourseDirectory.autograded_directory = "course/autograded"
+c.CourseDirectory.feedback_directory = "course/feedback"
+c.CourseDirectory.db_url = "sqlite:///course/gradebook.db"
+# The text notebook beside each .ipynb holds the solutions: it must not be released.
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "*.md"]
+
+c.GenerateAssignment.preprocessors.extend([DropPairing, StableCellIds])
+c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("Write your code in place of this line.")'}
+c.ClearSolutions.text_stub = "Write your answer in place of this line."
