@@ -153,7 +153,8 @@ def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
     """
     expected = inexact_array("expected", expected)
     actual = same_shape("actual", actual, expected, "expected")
-    scale = max(np.max(np.abs(actual), initial=0.0), np.max(np.abs(expected), initial=0.0))
+    # np.maximum hands a NaN on, where max would drop it.
+    scale = np.maximum(np.max(np.abs(actual), initial=0.0), np.max(np.abs(expected), initial=0.0))
     if scale == 0:
         return 0.0
     return float(np.max(np.abs(actual - expected)) / scale)

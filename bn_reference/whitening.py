@@ -241,8 +241,10 @@ def _eigen(x, eps):
     u = u * np.sign(u[np.argmax(np.abs(u), axis=0), np.arange(lam.size)])
 
     n, d = x.shape
-    # Below this, an eigenvalue is rounding noise of the largest one or of the mean's subtraction.
-    noise = max(n, d) * np.finfo(lam.dtype).eps * lam[0] + (_rounding(x) * np.max(np.abs(x))) ** 2
+    # Below this, an eigenvalue is rounding noise of the largest one, of the mean's subtraction,
+    # or of the data: the sum of two float32 features is their sum to float32 precision.
+    rounding = _rounding(x) + np.finfo(x.dtype).eps
+    noise = max(n, d) * np.finfo(lam.dtype).eps * lam[0] + (rounding * np.max(np.abs(x))) ** 2
     rank = int(np.sum(lam > noise))
     if eps == 0 and rank < d:
         raise ValueError(

@@ -65,9 +65,9 @@ def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
     """Compare what came back with the spec, part by part, and look for named mistakes."""
     trials = [_Trial(spec, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
     errors = {outcome.error for outcome in outcomes}
-    results = [_judge_part(part, trials) for part in spec.parts]
-    results.append(_judge_interface(trials, earned=any(result.passed for result in results)))
     mistakes = _diagnose(spec, trials)
+    results = [_judge_part(part, trials, mistakes) for part in spec.parts]
+    results.append(_judge_interface(trials, earned=any(result.credit > 0 for result in results)))
     return Report(
         spec.name,
         spec.chapter,
@@ -151,16 +151,27 @@ class _Trial:
         return f"{name}{where} is {_number(got[at], expected[at])}, expected {_number(expected[at], got[at])}"
 
 
-def _judge_part(part: Part, trials: list[_Trial]) -> PartResult:
-    looked_at = [trial for trial in trials if trial.case.kind in part.kinds]
-    for trial in sorted(looked_at, key=lambda trial: trial.size):
+def _judge_part(part: Part, trials: list[_Trial], mistakes: list[Mistake]) -> PartResult:
+    looked_at = sorted((t for t in trials if t.case.kind in part.kinds), key=lambda trial: trial.size)
+    for trial in looked_at:
         problem = trial.outcome.error or next(
             (trial.problems[name] for name in part.nodes if name in trial.problems), ""
         )
         if problem:
             where = "" if trial.outcome.unfinished else trial.case.name
-            return PartResult(part.title, part.weight, False, problem, where, part.hint)
-    return PartResult(part.title, part.weight, True)
+            credit = _kept(part, looked_at, mistakes)
+            return PartResult(part.title, part.weight, credit, problem, where, part.hint)
+    return PartResult(part.title, part.weight)
+
+
+def _kept(part: Part, trials: list[_Trial], mistakes: list[Mistake]) -> float:
+    """The credit that a failed part keeps: some, if named mistakes explain all of its failure."""
+    failed = {name for trial in trials for name in part.nodes if name in trial.problems}
+    behind = [mistake for mistake in mistakes if failed.intersection(mistake.formulas)]
+    explained = {name for mistake in behind for name in mistake.formulas}
+    if any(trial.outcome.error for trial in trials) or not failed <= explained:
+        return 0.0
+    return min(mistake.keeps for mistake in behind)
 
 
 def _judge_interface(trials: list[_Trial], earned: bool) -> PartResult:
@@ -175,11 +186,11 @@ def _judge_interface(trials: list[_Trial], earned: bool) -> PartResult:
             problem = trial.misshapen[0]
             hint = "keepdims=True leaves an axis of length 1, and so does reshape(-1, 1)."
         if problem:
-            return PartResult(INTERFACE.title, INTERFACE.weight, False, problem, trial.case.name, hint)
+            return PartResult(INTERFACE.title, INTERFACE.weight, 0.0, problem, trial.case.name, hint)
     if not earned:
         # Leaving the inputs alone is no merit of a function that gets nothing right.
-        return PartResult(INTERFACE.title, INTERFACE.weight, False, "counts once another part passes")
-    return PartResult(INTERFACE.title, INTERFACE.weight, True)
+        return PartResult(INTERFACE.title, INTERFACE.weight, 0.0, "counts once another part passes")
+    return PartResult(INTERFACE.title, INTERFACE.weight)
 
 
 def _diagnose(spec: Spec, trials: list[_Trial]) -> list[Mistake]:

@@ -243,6 +243,7 @@ RUNNING = Spec(
                     i["momentum"] * i["running_var"] + (1 - i["momentum"]) * _unbiased(i)
                 ),
             },
+            keeps=0.5,
         ),
         Mistake(
             "momentum_swapped_and_variance_biased",
@@ -254,18 +255,21 @@ RUNNING = Spec(
                 ),
                 "running_var": lambda i, v: i["momentum"] * i["running_var"] + (1 - i["momentum"]) * i["var"],
             },
+            keeps=0.25,
         ),
         Mistake(
             "running_variance_biased",
             "Your running variance takes in the biased variance. Algorithm 2, line 10, uses the unbiased one: "
             "multiply var by m / (m - 1).",
             {"running_var": lambda i, v: _moved(i, "running_var", i["var"])},
+            keeps=0.5,
         ),
         Mistake(
             "correction_upside_down",
             "Your correction is upside down: it makes the variance smaller. The unbiased variance is larger: "
             "var * m / (m - 1).",
             {"running_var": lambda i, v: _moved(i, "running_var", i["var"] * (i["m"] - 1) / i["m"])},
+            keeps=0.5,
         ),
         Mistake(
             "correction_on_old_value_too",
@@ -274,6 +278,7 @@ RUNNING = Spec(
             {
                 "running_var": lambda i, v: _moved(i, "running_var", i["var"]) * i["m"] / (i["m"] - 1),
             },
+            keeps=0.5,
         ),
         Mistake(
             "old_value_not_faded",
@@ -282,6 +287,7 @@ RUNNING = Spec(
                 "running_mean": lambda i, v: i["running_mean"] + i["momentum"] * i["mean"],
                 "running_var": lambda i, v: i["running_var"] + i["momentum"] * _unbiased(i),
             },
+            keeps=0.25,
         ),
         Mistake(
             "old_value_dropped",
@@ -360,26 +366,31 @@ INFERENCE = Spec(
                     i, i["running_mean"], (np.sqrt(i["running_var"]) + i["eps"]) ** 2, 0
                 )
             },
+            keeps=0.5,
         ),
         Mistake(
             "eps_missing",
             "Your function leaves eps out. Training had it under the root, and inference has to do the same.",
             {"y": lambda i, v: _inference(i, i["running_mean"], i["running_var"], 0)},
+            keeps=0.5,
         ),
         Mistake(
             "divides_by_variance",
             "Your function divides by the variance. Divide by the standard deviation, sqrt(running_var + eps).",
             {"y": lambda i, v: _inference(i, i["running_mean"], (i["running_var"] + i["eps"]) ** 2, 0)},
+            keeps=0.5,
         ),
         Mistake(
             "running_variance_taken_for_standard_deviation",
             "Your function treats running_var as a standard deviation. It is a variance: take the root.",
             {"y": lambda i, v: _inference(i, i["running_mean"], i["running_var"] ** 2, 0)},
+            keeps=0.5,
         ),
         Mistake(
             "gamma_and_beta_forgotten",
             "Your function stops at x_hat. Scale by gamma and shift by beta, as in training.",
             {"y": lambda i, v: (i["x"] - i["running_mean"]) / np.sqrt(i["running_var"] + i["eps"])},
+            keeps=0.5,
         ),
         Mistake(
             "gamma_forgotten",
@@ -389,16 +400,19 @@ INFERENCE = Spec(
                     (i["x"] - i["running_mean"]) / np.sqrt(i["running_var"] + i["eps"]) + i["beta"]
                 )
             },
+            keeps=0.5,
         ),
         Mistake(
             "beta_forgotten",
             "Your y lacks beta: y = gamma * x_hat + beta.",
             {"y": lambda i, v: _inference(i, i["running_mean"], i["running_var"], i["eps"]) - i["beta"]},
+            keeps=0.5,
         ),
         Mistake(
             "mean_not_subtracted",
             "Your function does not subtract running_mean.",
             {"y": lambda i, v: _inference(i, 0, i["running_var"], i["eps"])},
+            keeps=0.25,
         ),
     ),
     chapter="batchnorm_transform",
@@ -683,21 +697,25 @@ CLOSED = Spec(
             "path_through_mean_missing",
             "Your dx lacks the path through the mean: subtract the mean of dout over the batch.",
             {"dx": lambda i, v: _closed_dx(i, mean_part=0)},
+            keeps=0.5,
         ),
         Mistake(
             "path_through_variance_missing",
             "Your dx lacks the path through the variance: subtract x_hat times the mean of dout * x_hat.",
             {"dx": lambda i, v: _closed_dx(i, x_hat_part=0)},
+            keeps=0.5,
         ),
         Mistake(
             "sums_instead_of_means",
             "Your dx subtracts sums over the batch. Divide both by m: the formula has means.",
             {"dx": lambda i, v: _closed_dx(i, len(i["dout"]), len(i["dout"]))},
+            keeps=0.5,
         ),
         Mistake(
             "path_through_variance_has_wrong_sign",
             "Your part along x_hat is added. Both parts are taken out of dout: subtract it.",
             {"dx": lambda i, v: _closed_dx(i, x_hat_part=-1)},
+            keeps=0.5,
         ),
         Mistake(
             "x_hat_missing_in_variance_path",
@@ -708,31 +726,37 @@ CLOSED = Spec(
                     i["gamma"] / _std(i) * (i["dout"] - i["dout"].mean(0) - (i["dout"] * i["x_hat"]).mean(0))
                 )
             },
+            keeps=0.5,
         ),
         Mistake(
             "gamma_missing_in_dx",
             "Your dx lacks gamma: the gradient passes through y = gamma * x_hat + beta first.",
             {"dx": lambda i, v: _closed_dx(i) / i["gamma"]},
+            keeps=0.5,
         ),
         Mistake(
             "std_missing_in_dx",
             "Your dx lacks the division by sqrt(var + eps).",
             {"dx": lambda i, v: _closed_dx(i) * _std(i)},
+            keeps=0.5,
         ),
         Mistake(
             "divides_by_variance",
             "Your dx is divided by the variance. Divide by its root, sqrt(var + eps).",
             {"dx": lambda i, v: _closed_dx(i) / _std(i)},
+            keeps=0.5,
         ),
         Mistake(
             "multiplies_by_std",
             "Your dx is multiplied by sqrt(var + eps). x was divided by it on the way forward, and so is the gradient.",
             {"dx": lambda i, v: _closed_dx(i) * _std(i) ** 2},
+            keeps=0.5,
         ),
         Mistake(
             "eps_missing",
             "Your dx divides by sqrt(var), without eps. Use the same root as the forward pass, sqrt(var + eps).",
             {"dx": lambda i, v: _closed_dx(i) * _std(i) / np.sqrt(i["var"])},
+            keeps=0.5,
         ),
         Mistake(
             "dgamma_not_summed",

@@ -16,7 +16,8 @@ class PartResult:
     title : str
     weight : float
         Its share of the points, relative to the other parts.
-    passed : bool
+    credit : float
+        The share of `weight` that is earned: 1 if the part passes.
     problem : str
         What was wrong, with expected and got.
     where : str
@@ -26,10 +27,22 @@ class PartResult:
 
     title: str
     weight: float
-    passed: bool
+    credit: float = 1.0
     problem: str = ""
     where: str = ""
     hint: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Is nothing wrong with this part?"""
+        return not self.problem
+
+    @property
+    def verdict(self) -> str:
+        """One word, and how much of the part's points a failed one keeps."""
+        if self.passed:
+            return "pass"
+        return f"fail, keeps {self.credit:.0%}" if self.credit else "fail"
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,7 +85,7 @@ class Report:
     def points(self, out_of: float) -> float:
         """The points earned of `out_of`, by the weights of the parts, to the hundredth."""
         total = sum(part.weight for part in self.parts)
-        return round(out_of * sum(part.weight for part in self.parts if part.passed) / total, 2)
+        return round(out_of * sum(part.weight * part.credit for part in self.parts) / total, 2)
 
     @property
     def headline(self) -> str:
@@ -102,7 +115,7 @@ class Report:
         """The plain-text form."""
         lines = [self.headline]
         for part in self._shown_parts:
-            lines.append(f"  [{'pass' if part.passed else 'FAIL'}] {part.title}")
+            lines.append(f"  [{part.verdict}] {part.title}")
             if part.problem:
                 lines.append(f"         {part.problem}" + (f" (in: {part.where})" if part.where else ""))
         if self._shown_parts:
@@ -118,8 +131,8 @@ class Report:
         below = [f"<b>{escape(sentence)}</b>" for sentence in advice]
         below += [_linked(escape(remark)) for remark in self.remarks]
         return (
-            f"<div role='group' aria-label='Check of {escape(self.name)}' style='border-left:4px solid {tone};"
-            "padding:.5em 1em;margin:.3em 0;max-width:52em;line-height:1.45'>"
+            f"<div role='group' aria-label='Check of {escape(self.name)}' "
+            f"style='border-left:4px solid {tone};padding:.5em 1em;margin:.3em 0;max-width:52em'>"
             f"<div><b>{escape(self.headline)}</b></div>"
             + (f"<ul style='list-style:none;margin:.4em 0 0;padding:0'>{rows}</ul>" if rows else "")
             + "".join(f"<div style='margin-top:.5em'>{line}</div>" for line in below)
@@ -128,11 +141,11 @@ class Report:
 
 
 def _row(part: PartResult) -> str:
-    mark = "✓ pass" if part.passed else "✗ fail"
+    mark = f"{'✓' if part.passed else '✗'} {part.verdict}"
     where = f" <i>In: {escape(part.where)}.</i>" if part.where else ""
     detail = f"<div style='margin-left:4.6em'>{escape(part.problem)}.{where}</div>" if part.problem else ""
     return (
-        "<li style='margin:0'><code style='display:inline-block;width:4.2em'>"
+        "<li style='margin:0'><code style='display:inline-block;min-width:4.2em'>"
         f"{mark}</code> {escape(part.title)}{detail}</li>"
     )
 

@@ -98,11 +98,16 @@ class Mistake:
         What a good teacher would say.
     formulas : dict of str to callable
         The nodes that come out wrong, and what comes out.
+    keeps : float
+        The share of a failed part's points that this mistake leaves. For functions of one
+        output, where there are no earlier nodes to follow through from, it is what a teacher
+        would still give.
     """
 
     name: str
     says: str
     formulas: Mapping[str, Formula]
+    keeps: float = 0.0
 
 
 @dataclass(frozen=True)

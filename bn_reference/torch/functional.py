@@ -8,7 +8,7 @@ run wherever their tensors live.
 import torch
 from torch import Tensor
 
-from bn_reference.layouts import per_channel, reduction_axes
+from bn_reference.layouts import per_channel, positive_eps, reduction_axes
 
 
 class BatchNormFunction(torch.autograd.Function):
@@ -100,8 +100,8 @@ def batch_norm(
     TypeError
         If `input` is not a floating-point tensor.
     ValueError
-        If shapes do not fit together, running statistics are missing at inference, or each
-        channel holds a single value in training.
+        If shapes do not fit together, running statistics are missing at inference, each
+        channel holds a single value in training, or `eps` is negative.
 
     Notes
     -----
@@ -115,6 +115,7 @@ def batch_norm(
     [[-1.0], [1.0]]
     """
     _check(input, running_mean, running_var, weight, bias, training)
+    positive_eps(eps)
     if not training:
         return _normalize(input, running_mean, running_var, weight, bias, eps)
 

@@ -17,7 +17,7 @@ class _BatchNormForward:
         self._check_input_dim(input)
         tracks = self.track_running_stats
         momentum = self.momentum
-        if self.training and tracks:
+        if self.training and tracks and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if momentum is None:  # the cumulative average over all batches so far
                 momentum = 1.0 / float(self.num_batches_tracked)

@@ -1,0 +1,95 @@
+# The course from a bare machine: `make course`, `make test`. Needs Python 3.11 or newer; Linux or macOS.
+
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
+PYTHON ?= python3
+ASSIGNMENTS := $(notdir $(wildcard solutions/ps*))
+
+BIN := .venv/bin
+DONE := .make
+
+SOURCES := $(wildcard solutions/*/*.md)
+REFERENCE := $(shell find bn_reference -name '*.py')
+GRADING := $(wildcard grading/*.py) nbgrader_config.py
+SAMPLES := $(wildcard samples/*/*.md)
+CHAPTERS := $(shell find book -type f -not -name '*.pyc') _config.yml _toc.yml
+RELEASED := $(ASSIGNMENTS:%=exercises/%)
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help course test environment exercises book grade serve lab lint clean
+
+help:
+	@echo 'make course   set everything up: exercises, book, and a sample class graded by nbgrader'
+	@echo 'make test     run the tests'
+	@echo 'make exercises, make book, make grade    one step of the course'
+	@echo 'make serve    read the book at http://localhost:8000'
+	@echo 'make lab      do the exercises in JupyterLab'
+	@echo 'make lint     check the style of the code'
+	@echo 'make clean    remove what was built; keeps the environment'
+
+course: environment exercises book grade
+	@echo
+	@$(BIN)/python -m grading.summary $(firstword $(ASSIGNMENTS))
+	@echo
+	@echo 'Open   the book          _build/html/index.html'
+	@echo '       the exercises     exercises/            (make lab, to do them)'
+	@echo '       the feedback      course/feedback/      (one page for each learner)'
+	@echo '       the gradebook     course/gradebook.db   (make lab, then Nbgrader > Formgrader, to grade by hand)'
+
+test: environment
+	$(BIN)/python -m pytest
+
+environment: $(DONE)/environment
+exercises: $(DONE)/exercises
+book: $(DONE)/book
+grade: $(DONE)/feedback
+
+$(DONE)/environment: requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo 'Missing: Python 3.11 or newer as "$(PYTHON)". Install it, or name yours: make course PYTHON=python3.12'; exit 1; }
+	@$(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < 3e9)' || \
+	  { echo 'Missing: disk space. The environment needs at least 3 GB free in this folder (7 GB where torch brings CUDA).'; exit 1; }
+	@echo '[1/5] Installing into .venv (a few minutes the first time)'
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || \
+	  { rm -rf .venv; echo 'Missing: the venv module of $(PYTHON). On Debian or Ubuntu: apt install python3-venv'; exit 1; }
+	@$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt | sed -un 's/^Collecting/      &/p'
+	@mkdir -p $(DONE) course && touch $@
+
+$(DONE)/exercises: $(DONE)/environment $(SOURCES) $(GRADING)
+	@echo '[2/5] Making the exercises from the solutions: $(ASSIGNMENTS)'
+	@$(BIN)/jupytext --quiet --to ipynb $(SOURCES)
+	@for name in $(ASSIGNMENTS); do $(BIN)/nbgrader generate_assignment $$name --force --log-level=ERROR || exit 1; done
+	@touch $@
+
+$(DONE)/book: $(DONE)/exercises $(CHAPTERS) $(REFERENCE)
+	@echo '[3/5] Building the book: every chapter is run, warnings are errors'
+	@$(BIN)/jupyter-book build -W -n --keep-going .
+	@touch $@
+
+$(DONE)/grades: $(DONE)/exercises $(SAMPLES) $(REFERENCE)
+	@echo '[4/5] Grading the sample class'
+	@for name in $(ASSIGNMENTS); do \
+	  $(BIN)/python -m grading.sample_class $$name && \
+	  $(BIN)/nbgrader autograde $$name --force 2>&1 | sed -un -e 's|.*Converting notebook .*/submitted/\([^/]*\)/.*|      \1|p' -e '/ERROR/p' \
+	  || exit 1; done
+	@touch $@
+
+$(DONE)/feedback: $(DONE)/grades
+	@echo '[5/5] Writing the feedback'
+	@for name in $(ASSIGNMENTS); do $(BIN)/nbgrader generate_feedback $$name --force --log-level=ERROR || exit 1; done
+	@touch $@
+
+serve: book
+	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+lab: exercises
+	@$(BIN)/jupyter lab
+
+lint: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf _build course $(DONE)/exercises $(DONE)/book $(DONE)/grades $(DONE)/feedback
