@@ -234,9 +234,10 @@ def _as_real_array(name, value) -> np.ndarray:
 
 
 def _describe(problem: Exception) -> str:
-    """The error in a sentence, with the learner's line that raised it."""
-    frame = traceback.extract_tb(problem.__traceback__)[-1]
-    line = f" at the line `{frame.line}`" if frame.line and frame.filename != __file__ else ""
+    """The error in a sentence, with the learner's last line on the way to it."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__ and "site-packages" not in frame.filename]
+    line = f" at the line `{own[-1].line}`" if own and own[-1].line else ""
     return f"{type(problem).__name__}: {problem}{line}"
 
 

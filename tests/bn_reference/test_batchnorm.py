@@ -161,6 +161,20 @@ class TestExactness:
             assert ours.dtype == dtype
             assert np.array_equal(ours, theirs.astype(dtype))
 
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32])
+    @over_every_layout
+    def test_narrow_inference_is_computed_in_float64_and_rounded_once(self, shape, dtype):
+        x = random_batch(shape, dtype=dtype)
+        gamma, beta, running_mean = random_vectors(3, shape[1], dtype=dtype)
+        arguments = (x, gamma, beta, running_mean, gamma**2)
+
+        y = batchnorm_inference(*arguments)
+
+        assert y.dtype == dtype
+        assert np.array_equal(
+            y, batchnorm_inference(*(v.astype(np.float64) for v in arguments)).astype(dtype)
+        )
+
     def test_sums_beyond_the_range_of_float16(self):
         x = np.array([[60000.0], [60000.0], [0.0], [0.0]], dtype=np.float16)
 
@@ -173,8 +187,9 @@ class TestExactness:
         x = random_batch((4, 2), dtype=np.longdouble)
 
         y, cache = batchnorm_forward(x, np.ones(2), np.zeros(2))
+        at_inference = batchnorm_inference(x, np.ones(2), np.zeros(2), cache.mean, cache.var)
 
-        assert y.dtype == cache.mean.dtype == cache.std.dtype == np.longdouble
+        assert y.dtype == cache.mean.dtype == cache.std.dtype == at_inference.dtype == np.longdouble
 
     @given(value=st.floats(-1e100, 1e100), m=st.integers(1, 50))
     def test_a_constant_feature_has_variance_exactly_zero(self, value, m):

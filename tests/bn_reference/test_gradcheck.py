@@ -93,6 +93,12 @@ class TestCentralDifference:
 
         assert_close(central_difference(np.square, x, dout, step=0.5), 2 * x * dout, condition=4)
 
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_it_divides_by_the_distance_between_the_points_that_were_taken(self, dtype):
+        x = cotangent((20,), dtype=dtype)
+
+        assert np.array_equal(central_difference(np.positive, x, np.ones(20)), np.ones(20))
+
     @pytest.mark.parametrize("size", [1e-8, 1.0, 1e8])
     def test_the_default_step_grows_with_large_values(self, size):
         x, dout = size * np.array([1.0, -2.0, 3.0]), np.array([1.0, -1.0, 2.0])

@@ -11,7 +11,7 @@ from bn_reference.whitening import (
     zca_whitening,
 )
 from tests.bn_reference.batches import every_memory_layout, read_only
-from tests.tolerances import assert_close
+from tests.tolerances import assert_close, tolerance
 
 WHITENINGS = [pca_whitening, zca_whitening, cholesky_whitening]
 OFFSETS = [0.0, 1e4, 1e6]
@@ -222,6 +222,15 @@ class TestRank:
 
         sigma = covariance(x) + eps * np.eye(x.shape[1])
         assert_close(w @ sigma @ w.T, np.eye(x.shape[1]), condition=np.linalg.cond(sigma))
+
+    @pytest.mark.parametrize("whitening", [pca_whitening, zca_whitening])
+    @pytest.mark.parametrize("make", RANK_DEFICIENT)
+    def test_eigenvalues_that_rounding_made_negative_count_as_zero(self, make, whitening):
+        x, eps = 1e8 * make(0.0, np.float64)[0], 1e-5
+
+        w = whitening(x, eps).matrix
+
+        assert np.max(np.abs(w)) <= (1 + tolerance(w.dtype)) / np.sqrt(eps)
 
     @in_both_precisions
     @all_three

@@ -95,12 +95,13 @@ class TestAgainstTorch:
         assert all(torch.equal(value, before[key]) for key, value in ours.state_dict().items())
 
     @every_layer
-    def test_training_resumes_after_inference(self, name, shape):
+    def test_inference_between_training_steps(self, name, shape):
         ours, theirs = pair(name, momentum=None)
+        x = batch_for(ours, shape, seed=99)
 
-        for layer in (ours, theirs):
-            train(layer, shape, steps=2).eval()(batch_for(layer, shape, seed=99))
-            train(layer, shape, steps=3)
+        for steps in (2, 3):
+            y, expected = (train(layer, shape, steps).eval()(x) for layer in (ours, theirs))
+            assert_close(y, expected)
 
         assert ours.num_batches_tracked == 5
         assert_same_state(ours, theirs)
@@ -184,6 +185,21 @@ class TestAgainstTorch:
 
         for gradient, expected in zip(*gradients, strict=True):
             assert_close(gradient, expected, scale=1.0)
+
+
+@every_layer
+def test_the_arithmetic_is_ours(name, shape, monkeypatch):
+    ours, theirs = pair(name)
+
+    def refuses(*args, **kwargs):
+        raise AssertionError("torch's own batch_norm was called")
+
+    monkeypatch.setattr(torch, "batch_norm", refuses)
+    monkeypatch.setattr(torch.nn.functional, "batch_norm", refuses)
+
+    with pytest.raises(AssertionError, match="torch's own batch_norm was called"):
+        train(theirs, shape)
+    train(ours, shape).eval()(batch_for(ours, shape, seed=99))
 
 
 class TestState:

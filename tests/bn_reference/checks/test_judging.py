@@ -1,0 +1,181 @@
+"""What does the judge make of answers that go wrong in ways of their own?"""
+
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from bn_reference.checks import report
+from bn_reference.checks.spec import INTERFACE
+from tests.bn_reference.checks.right_answers import forward_with_np_var
+
+
+def failed(verdict):
+    return [part.title for part in verdict.parts if not part.passed]
+
+
+def test_one_slip_costs_its_own_part_alone():
+    """Does a missing gamma leave mean, variance and x_hat their points?"""
+
+    def function(x, gamma, beta, eps):
+        _, x_hat, mean, var = forward_with_np_var(x, gamma, beta, eps)
+        return x_hat + beta, x_hat, mean, var
+
+    verdict = report("batchnorm_forward", function)
+    assert failed(verdict)[0] == "y, from your x_hat"
+    assert not any("mean of" in title or "variance" in title for title in failed(verdict))
+
+
+def test_two_slips_get_two_diagnoses():
+    """Are two independent mistakes both named?"""
+
+    def function(x, gamma, beta, eps):
+        mean = x.mean(0)
+        with np.errstate(all="ignore"):
+            var = ((x - mean) ** 2).sum(0) / np.float64(len(x) - 1)
+        x_hat = (x - mean) / (np.sqrt(var) + eps)
+        return gamma * x_hat + beta, x_hat, mean, var
+
+    verdict = report("batchnorm_forward", function)
+    assert set(verdict.mistakes) == {"variance_divides_by_n_minus_1", "eps_outside_root"}
+
+
+def test_one_pass_variance_fails_for_large_means_alone():
+    """Is cancellation caught, and by its own part?"""
+
+    def function(x, gamma, beta, eps):
+        mean = x.mean(0)
+        var = (x**2).mean(0) - mean**2
+        x_hat = (x - mean) / np.sqrt(np.maximum(var, 0) + eps)
+        return gamma * x_hat + beta, x_hat, mean, var
+
+    verdict = report("batchnorm_forward", function)
+    assert "features with a large mean" in failed(verdict)
+    assert "variance of each feature" not in failed(verdict)
+    assert any("Subtract the mean before you square" in sentence for sentence in verdict.advice)
+
+
+def test_changed_input_costs_the_interface_part():
+    """Is an answer that is right, but writes into x, told so?"""
+
+    def function(x, gamma, beta, eps):
+        y, x_hat, mean, var = forward_with_np_var(x, gamma, beta, eps)
+        x -= mean
+        return y, x_hat, mean, var
+
+    verdict = report("batchnorm_forward", function)
+    assert failed(verdict) == [INTERFACE.title]
+    assert verdict.parts[-1].problem == "x changed during the call"
+
+
+def test_keepdims_costs_the_interface_part():
+    """Do statistics of shape (1, C) cost one part and not all?"""
+
+    def function(x, gamma, beta, eps):
+        mean, var = x.mean(0, keepdims=True), x.var(0, keepdims=True)
+        x_hat = (x - mean) / np.sqrt(var + eps)
+        return gamma * x_hat + beta, x_hat, mean, var
+
+    verdict = report("batchnorm_forward", function)
+    assert failed(verdict) == [INTERFACE.title]
+    assert "mean has shape (1, " in verdict.parts[-1].problem
+
+
+def test_unfinished_function_earns_nothing_and_is_told_gently():
+    """Does the card of a fresh notebook say what to do, without an error?"""
+
+    def function(*args):
+        raise NotImplementedError
+
+    verdict = report("batchnorm_forward", function)
+    assert verdict.unfinished and verdict.points(5) == 0
+    assert "not written yet" in repr(verdict)
+    assert "FAIL" not in repr(verdict).upper().replace("NOT WRITTEN", "")
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        pytest.param(None, "returned None, expected y, x_hat, mean, var", id="nothing"),
+        pytest.param(3.0, "returned 1 value(s), expected 4", id="a number"),
+        pytest.param((1.0, 2.0), "returned 2 value(s), expected 4", id="too few"),
+        pytest.param(("a", 1, 2, 3), "y is a str, expected an array of numbers", id="text"),
+        pytest.param((object(), 1, 2, 3), "y is a object, expected an array of numbers", id="an object"),
+        pytest.param((1j, 1, 2, 3), "y is a complex, expected an array of numbers", id="complex"),
+    ],
+)
+def test_wrong_kind_of_result_is_explained(returned, says):
+    """Does the report say what came back and what was expected?"""
+    verdict = report("batchnorm_forward", lambda *args: returned)
+    assert says in verdict.stopped_by
+    assert verdict.points(5) == 0
+
+
+def test_nan_is_never_right():
+    """Does NaN compare as wrong everywhere?"""
+
+    def function(x, gamma, beta, eps):
+        return x * np.nan, x * np.nan, x[0] * np.nan, x[0] * np.nan
+
+    verdict = report("batchnorm_forward", function)
+    assert verdict.points(5) == 0
+    assert "NaN" in verdict.parts[0].problem
+
+
+def test_error_is_shown_once_with_the_learners_line():
+    """Does an exception say where it came from?"""
+
+    def function(x, gamma, beta, eps):
+        return x.average(0)
+
+    verdict = report("batchnorm_forward", function)
+    assert "AttributeError" in verdict.stopped_by and "x.average(0)" in verdict.stopped_by
+    assert repr(verdict).count("AttributeError") == 1
+
+
+def test_error_in_one_case_costs_its_part_alone():
+    """Does a function that refuses a batch of one keep its other points?"""
+
+    def function(x, gamma, beta, eps):
+        if len(x) == 1:
+            raise ValueError("too small")
+        return forward_with_np_var(x, gamma, beta, eps)
+
+    assert failed(report("batchnorm_forward", function)) == ["a constant feature, and a batch of one"]
+
+
+def test_warnings_and_stderr_stay_inside(capfd):
+    """Does nothing reach standard error? nbgrader would give the cell no points for it."""
+
+    def function(x, gamma, beta, eps):
+        warnings.warn("careful", stacklevel=1)
+        print("debugging", file=sys.stderr)
+        return forward_with_np_var(x, gamma, beta, eps)
+
+    verdict = report("batchnorm_forward", function)
+    assert verdict.passed
+    assert "careful" in verdict.noise and "debugging" in verdict.noise
+    assert capfd.readouterr().err == ""
+
+
+def test_doing_nothing_right_earns_nothing_for_good_manners():
+    """Does a function of zeros get the point for unchanged inputs?"""
+
+    def function(x, gamma, beta, running_mean, running_var, eps):
+        return np.zeros_like(x)
+
+    assert report("batchnorm_inference", function).points(10) == 0
+
+
+def test_named_mistake_in_a_single_output_keeps_part_of_the_points():
+    """Does inference without gamma get more than inference with the batch's statistics?"""
+
+    def without_gamma(x, gamma, beta, running_mean, running_var, eps):
+        return (x - running_mean) / np.sqrt(running_var + eps) + beta
+
+    def with_batch_statistics(x, gamma, beta, running_mean, running_var, eps):
+        return forward_with_np_var(x, gamma, beta, eps)[0]
+
+    assert 0 < report("batchnorm_inference", without_gamma).points(10) < 10
+    assert report("batchnorm_inference", with_batch_statistics).points(10) == 0
