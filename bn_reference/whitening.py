@@ -6,10 +6,10 @@ covariance ``I``. Any rotation of ``z`` is white too, which is why there are man
 the three here are those that people use.
 
 The rule for data that do not fill the space: ``eps`` is added to every eigenvalue of the
-covariance (``covariance + eps * I``), so that with ``eps > 0`` every data set can be
-whitened. With ``eps = 0`` the covariance must have full rank. It cannot when ``N <= d``, and
-then, as with features that are constant or depend on each other, the functions raise and
-say so; they never divide by rounding noise.
+covariance (``covariance + eps * I``), and every sum must stand above the rounding noise. With
+``eps = 0`` the covariance must have full rank. It cannot when ``N <= d``, and then, as with
+features that are constant or depend on each other, the functions raise and say so; an eps well
+above the noise (1e-5 for data of unit scale) lets every data set be whitened.
 """
 
 from dataclasses import dataclass
@@ -135,8 +135,8 @@ def pca_whitening(x: np.ndarray, eps: float = 0.0) -> Whitening:
     TypeError
         If `x` is not real floating.
     ValueError
-        If `x` is not 2-D, is empty or not finite, `eps` is negative, or `eps` is 0 and the
-        covariance lacks full rank.
+        If `x` is not 2-D, is empty or not finite, `eps` is negative, or the
+        covariance lacks full rank and `eps` is 0 or below the rounding noise.
 
     Notes
     -----
@@ -174,8 +174,8 @@ def zca_whitening(x: np.ndarray, eps: float = 0.0) -> Whitening:
     TypeError
         If `x` is not real floating.
     ValueError
-        If `x` is not 2-D, is empty or not finite, `eps` is negative, or `eps` is 0 and the
-        covariance lacks full rank.
+        If `x` is not 2-D, is empty or not finite, `eps` is negative, or the
+        covariance lacks full rank and `eps` is 0 or below the rounding noise.
 
     Notes
     -----
@@ -212,8 +212,8 @@ def cholesky_whitening(x: np.ndarray, eps: float = 0.0) -> Whitening:
     TypeError
         If `x` is not real floating.
     ValueError
-        If `x` is not 2-D, is empty or not finite, `eps` is negative, or `eps` is 0 and the
-        covariance lacks full rank.
+        If `x` is not 2-D, is empty or not finite, `eps` is negative, or the
+        covariance lacks full rank and `eps` is 0 or below the rounding noise.
 
     Notes
     -----
@@ -245,13 +245,13 @@ def _eigen(x, eps):
     # or of the data: the sum of two float32 features is their sum to float32 precision.
     rounding = _rounding(x) + np.finfo(x.dtype).eps
     noise = max(n, d) * np.finfo(lam.dtype).eps * lam[0] + (rounding * np.max(np.abs(x))) ** 2
-    rank = int(np.sum(lam > noise))
-    if eps == 0 and rank < d:
+    if lam[-1] + eps <= noise:
         raise ValueError(
-            f"the covariance of x with shape {x.shape} has rank {rank}, expected {d} with eps=0 "
-            f"(N samples give at most rank N - 1); pass eps above zero, more samples or fewer features"
+            f"the covariance of x with shape {x.shape} has rank {np.sum(lam > noise)}, expected {d} with "
+            f"eps={eps:g} (N samples give at most rank N - 1); pass an eps well above {noise:.0e}, the level "
+            f"of rounding noise, or more samples, or fewer features"
         )
-    return _mean(x), np.maximum(lam, 0) + eps, u
+    return _mean(x), lam + eps, u
 
 
 def _samples(x, features=None):
