@@ -11,7 +11,7 @@ from bn_reference.whitening import (
     zca_whitening,
 )
 from tests.bn_reference.batches import every_memory_layout, read_only
-from tests.tolerances import assert_close, tolerance
+from tests.tolerances import assert_close
 
 WHITENINGS = [pca_whitening, zca_whitening, cholesky_whitening]
 OFFSETS = [0.0, 1e4, 1e6]
@@ -224,7 +224,7 @@ class TestRank:
         assert_close(w @ sigma @ w.T, np.eye(x.shape[1]), condition=np.linalg.cond(sigma))
 
     @all_three
-    @pytest.mark.parametrize("make", RANK_DEFICIENT)
+    @pytest.mark.parametrize("make", [with_constant, with_duplicate, with_sum, fewer_samples_than_features])
     def test_eps_below_the_rounding_noise_is_refused(self, make, whitening):
         x = 1e8 * make(0.0, np.float64)[0]
 
