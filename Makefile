@@ -3,10 +3,15 @@
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-PYTHON ?= python3
+ifndef PYTHON
+# Looked up now, before .venv joins the path: the environment cannot be made by its own Python.
+PYTHON := $(shell command -v python3 || echo python3)
+endif
 ASSIGNMENTS := $(notdir $(wildcard solutions/ps*))
 
 BIN := .venv/bin
+# nbgrader calls alembic by name, and kernels start by the name of their Python.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 DONE := .make
 
 SOURCES := $(wildcard solutions/*/*.md)
@@ -14,7 +19,6 @@ REFERENCE := $(shell find bn_reference -name '*.py')
 GRADING := $(wildcard grading/*.py) nbgrader_config.py
 SAMPLES := $(wildcard samples/*/*.md)
 CHAPTERS := $(shell find book -type f -not -name '*.pyc') _config.yml _toc.yml
-RELEASED := $(ASSIGNMENTS:%=exercises/%)
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:

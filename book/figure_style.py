@@ -26,7 +26,7 @@ def use() -> None:
             "axes.grid": True,
             "axes.titlesize": 12,
             "axes.labelsize": 11,
-            "figure.figsize": (7.2, 3.4),
+            "figure.figsize": (6.4, 3.3),
             "figure.constrained_layout.use": True,
             "font.size": 11,
             "grid.alpha": 0.25,
