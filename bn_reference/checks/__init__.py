@@ -5,6 +5,7 @@ points. Each graded function has one spec, in the module named for its problem s
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     ValueError, TypeError
         As `report` does.
     """
-    verdict = report(name, function, seed)
+    verdict = replace(report(name, function, seed), out_of=points)
     try:
         from IPython.display import display
     except ImportError:

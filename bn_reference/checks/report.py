@@ -66,6 +66,8 @@ class Report:
         The error, if it stopped every call.
     noise : str
         Warnings of the learner's code.
+    out_of : float or None
+        What the check is worth; None leaves the points unsaid.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Report:
     unfinished: bool = False
     stopped_by: str = ""
     noise: str = ""
+    out_of: float | None = None
 
     @property
     def passed(self) -> bool:

@@ -21,8 +21,9 @@ def test_check_returns_points_as_a_float(capsys):
 
 def test_check_prints_the_plain_report_outside_notebooks(capsys):
     """Is there something to read without HTML?"""
-    check("batchnorm_forward", wrong)
+    check("batchnorm_forward", wrong, points=2)
     printed = capsys.readouterr().out
+    assert "4 of 7 parts pass, 1.2 of 2 points." in printed
     assert "[fail] y, from your x_hat" in printed
     assert "Your y lacks beta" in printed
     assert f"{BOOK}batchnorm_transform.html" in printed
