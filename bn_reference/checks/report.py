@@ -98,9 +98,8 @@ class Report:
         if self.stopped_by:
             return f"{self.name} stops before it returns. {self.stopped_by}"
         done = sum(part.passed for part in self.parts)
-        return f"{self.name}: {done} of {len(self.parts)} parts pass" + (
-            ". All done!" if self.passed else "."
-        )
+        worth = "" if self.out_of is None else f", {self.points(self.out_of):g} of {self.out_of:g} points"
+        return f"{self.name}: {done} of {len(self.parts)} parts pass{worth}." + " All done!" * self.passed
 
     @property
     def remarks(self) -> tuple[str, ...]:
