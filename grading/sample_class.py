@@ -1,9 +1,9 @@
 """Hand in for the sample class.
 
 A sample holds only what its learner wrote: a text notebook whose cells say, in their
-metadata, which cell of the exercise they answer. Filled into the released exercise it
-becomes the notebook that the learner would hand in, and it stays one when the exercise's
-text changes.
+metadata, which cell of the exercise they answer. Its header says, under ``about``, what is
+right and wrong in it. Filled into the released exercise it becomes the notebook that the
+learner would hand in, and it stays one when the exercise's text changes.
 
 Usage: ``python -m grading.sample_class ASSIGNMENT`` in the course's folder.
 """
