@@ -52,3 +52,8 @@ def vector(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
     """One value for each channel of `like`, between 0.5 and 2 in size, of either sign."""
     c = like.shape[-1]
     return (rng.uniform(0.5, 2.0, c) * rng.choice([-1.0, 1.0], c)).astype(like.dtype)
+
+
+def cotangent(rng: np.random.Generator, like: np.ndarray) -> np.ndarray:
+    """A random gradient to send back, in the shape and dtype of `like`."""
+    return rng.standard_normal(like.shape).astype(like.dtype)

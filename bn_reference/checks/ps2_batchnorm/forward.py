@@ -1,0 +1,155 @@
+"""Spec of ``batchnorm_forward``: Algorithm 1."""
+
+import numpy as np
+
+from bn_reference.batchnorm import batchnorm_forward
+from bn_reference.checks.batches import batch_cases, vector
+from bn_reference.checks.spec import Mistake, Node, Part, Spec
+
+
+def _forward_inputs(x, rng, eps):
+    return {"x": x, "gamma": vector(rng, x), "beta": vector(rng, x), "eps": eps}
+
+
+def _forward(x, gamma, beta, eps):
+    y, cache = batchnorm_forward(x, gamma, beta, eps)
+    return y, cache.x_hat, cache.mean, cache.var
+
+
+FORWARD = Spec(
+    name="batchnorm_forward",
+    outputs=("y", "x_hat", "mean", "var"),
+    nodes={
+        "mean": Node(lambda i, v: i["x"].mean(0, dtype=float)),
+        "var": Node(lambda i, v: ((i["x"] - v["mean"]) ** 2).mean(0)),
+        "x_hat": Node(
+            lambda i, v: (i["x"] - v["mean"]) / np.sqrt(v["var"] + i["eps"]),
+            magnitude=lambda i: np.max(np.abs(i["x"]) / np.sqrt(i["x"].var(0) + i["eps"])),
+        ),
+        "y": Node(lambda i, v: i["gamma"] * v["x_hat"] + i["beta"]),
+    },
+    reference=_forward,
+    cases=lambda rng: batch_cases(rng, _forward_inputs),
+    parts=(
+        Part("mean of each feature", 1, ("mean",), hint="The mean of feature k runs over all N examples."),
+        Part(
+            "variance of each feature",
+            2,
+            ("var",),
+            hint="Algorithm 1, line 2: square what is left after the mean.",
+        ),
+        Part("x_hat, from your mean and variance", 2, ("x_hat",), hint="Algorithm 1, line 3."),
+        Part("y, from your x_hat", 2, ("y",), hint="Algorithm 1, line 4."),
+        Part(
+            "a constant feature, and a batch of one",
+            1,
+            ("mean", "var", "x_hat", "y"),
+            ("edge",),
+            hint="With one example, or equal ones, the variance is 0; eps alone keeps the root above zero.",
+        ),
+        Part(
+            "features with a large mean",
+            1,
+            ("mean", "var", "x_hat", "y"),
+            ("offset",),
+            hint="Subtract the mean before you square. mean(x**2) - mean(x)**2 takes the difference of "
+            "two huge numbers, and the digits that matter are lost.",
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            "variance_divides_by_n_minus_1",
+            "Your variance divides by N - 1. Algorithm 1, line 2, divides by N: the variance that normalises "
+            "is the biased one.",
+            {
+                "var": lambda i, v: (
+                    i["x"].var(0, ddof=1) if len(i["x"]) > 1 else np.full(i["x"].shape[1], np.nan)
+                )
+            },
+        ),
+        Mistake(
+            "variance_is_standard_deviation",
+            "Your var is the standard deviation. Return the variance itself; the root is taken later, with eps in it.",
+            {"var": lambda i, v: i["x"].std(0)},
+        ),
+        Mistake(
+            "variance_includes_eps",
+            "Your var already has eps in it. Return the variance of the batch as it is, and add eps under the root "
+            "of the next line.",
+            {"var": lambda i, v: i["x"].var(0) + i["eps"]},
+        ),
+        Mistake(
+            "variance_without_mean",
+            "Your variance averages x**2. Subtract the mean first: the variance is the average of (x - mean)**2.",
+            {"var": lambda i, v: (i["x"] ** 2).mean(0)},
+        ),
+        Mistake(
+            "eps_outside_root",
+            "Your eps is added outside the square root. Algorithm 1, line 3, has it inside: sqrt(var + eps).",
+            {"x_hat": lambda i, v: (i["x"] - v["mean"]) / (np.sqrt(v["var"]) + i["eps"])},
+        ),
+        Mistake(
+            "eps_missing",
+            "Your x_hat has no eps. Divide by sqrt(var + eps), or a constant feature divides by zero.",
+            {"x_hat": lambda i, v: (i["x"] - v["mean"]) / np.sqrt(v["var"])},
+        ),
+        Mistake(
+            "eps_added_twice",
+            "Your x_hat has eps twice. Add it once: sqrt(var + eps).",
+            {"x_hat": lambda i, v: (i["x"] - v["mean"]) / np.sqrt(v["var"] + 2 * i["eps"])},
+        ),
+        Mistake(
+            "eps_hard_coded",
+            "Your eps is always 1e-5. Use the argument eps that the caller passes.",
+            {"x_hat": lambda i, v: (i["x"] - v["mean"]) / np.sqrt(v["var"] + 1e-5)},
+        ),
+        Mistake(
+            "divides_by_variance",
+            "Your x_hat is divided by the variance. Divide by the standard deviation, sqrt(var + eps): only then does "
+            "x_hat have variance one.",
+            {"x_hat": lambda i, v: (i["x"] - v["mean"]) / (v["var"] + i["eps"])},
+        ),
+        Mistake(
+            "mean_not_subtracted",
+            "Your x_hat is scaled but not centred. Subtract the mean before you divide.",
+            {"x_hat": lambda i, v: i["x"] / np.sqrt(v["var"] + i["eps"])},
+        ),
+        Mistake(
+            "gamma_forgotten",
+            "Your y lacks gamma. Algorithm 1, line 4: y = gamma * x_hat + beta.",
+            {"y": lambda i, v: v["x_hat"] + i["beta"]},
+        ),
+        Mistake(
+            "beta_forgotten",
+            "Your y lacks beta. Algorithm 1, line 4: y = gamma * x_hat + beta.",
+            {"y": lambda i, v: i["gamma"] * v["x_hat"]},
+        ),
+        Mistake(
+            "gamma_and_beta_swapped",
+            "Your gamma and beta have changed places: gamma scales, beta shifts.",
+            {"y": lambda i, v: i["beta"] * v["x_hat"] + i["gamma"]},
+        ),
+        Mistake(
+            "gamma_multiplies_beta",
+            "Your gamma multiplies beta too. Scale first, then shift: gamma * x_hat + beta.",
+            {"y": lambda i, v: i["gamma"] * (v["x_hat"] + i["beta"])},
+        ),
+        Mistake(
+            "scales_x_instead_of_x_hat",
+            "Your y scales and shifts x itself. Line 4 takes x_hat, the normalised value.",
+            {"y": lambda i, v: i["gamma"] * i["x"] + i["beta"]},
+        ),
+        Mistake(
+            "statistics_of_each_example",
+            "Your statistics run along each example (axis 1). That is layer normalization. Batch normalization "
+            "takes them over the batch, axis 0: one mean for each feature.",
+            {"mean": lambda i, v: i["x"].mean(1), "var": lambda i, v: i["x"].var(1)},
+        ),
+        Mistake(
+            "statistics_of_whole_array",
+            "Your mean and variance are single numbers for the whole array. Each feature has its own: pass axis=0.",
+            {"mean": lambda i, v: i["x"].mean(), "var": lambda i, v: i["x"].var()},
+        ),
+    ),
+    chapter="batchnorm_transform",
+)

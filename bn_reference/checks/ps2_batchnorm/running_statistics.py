@@ -1,0 +1,138 @@
+"""Spec of ``update_running_statistics``: Algorithm 2, line 10, as a moving average."""
+
+import numpy as np
+
+from bn_reference.batchnorm import batch_statistics, update_running_statistics
+from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
+
+
+def _running_cases(rng):
+    def case(name, kind, c, m, momentum, dtype=np.float64):
+        x = rng.standard_normal((6, c)) * rng.uniform(0.5, 2.0, c) + rng.uniform(-3, 3, c)
+        mean, var = batch_statistics(x)
+        inputs = {
+            "running_mean": rng.uniform(-3, 3, c).astype(dtype),
+            "running_var": rng.uniform(0.5, 4, c).astype(dtype),
+            "mean": mean.astype(dtype),
+            "var": var.astype(dtype),
+            "m": m,
+            "momentum": momentum,
+        }
+        return Case(f"{name}, {c} features, m={m}, momentum={momentum}", kind, inputs)
+
+    c = int(rng.integers(2, 6))
+    return [
+        case("an ordinary update", "typical", c, int(rng.integers(4, 12)), 0.1),
+        case("a faster average", "typical", c + 1, int(rng.integers(12, 40)), 0.3),
+        case("float32", "typical", c, 8, 0.25, np.float32),
+        case("the smallest batch", "edge", c, 2, 0.1),
+        case("momentum 1 keeps only the new batch", "edge", c, 5, 1.0),
+        case("momentum 0 keeps only the old values", "edge", c, 5, 0.0),
+    ]
+
+
+def _moved(i, old, new):
+    return (1 - i["momentum"]) * i[old] + i["momentum"] * new
+
+
+def _unbiased(i):
+    return i["var"] * i["m"] / (i["m"] - 1)
+
+
+RUNNING = Spec(
+    name="update_running_statistics",
+    outputs=("running_mean", "running_var"),
+    nodes={
+        "running_mean": Node(lambda i, v: _moved(i, "running_mean", i["mean"])),
+        "running_var": Node(lambda i, v: _moved(i, "running_var", _unbiased(i))),
+    },
+    reference=update_running_statistics,
+    cases=_running_cases,
+    parts=(
+        Part(
+            "running mean",
+            2,
+            ("running_mean",),
+            hint="(1 - momentum) of the old value, momentum of the new one.",
+        ),
+        Part(
+            "running variance",
+            3,
+            ("running_var",),
+            hint="Make the variance of the batch unbiased first (times m / (m - 1)), then average as for the mean.",
+        ),
+        Part(
+            "momentum 0 and 1, and the smallest batch",
+            1,
+            ("running_mean", "running_var"),
+            ("edge",),
+            hint="With momentum 1 the old value is gone; with momentum 0 nothing changes.",
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            "momentum_swapped",
+            "Your momentum weighs the old value. Here, as in torch, momentum is the weight of the new one: "
+            "running = (1 - momentum) * running + momentum * new.",
+            {
+                "running_mean": lambda i, v: (
+                    i["momentum"] * i["running_mean"] + (1 - i["momentum"]) * i["mean"]
+                ),
+                "running_var": lambda i, v: (
+                    i["momentum"] * i["running_var"] + (1 - i["momentum"]) * _unbiased(i)
+                ),
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "momentum_swapped_and_variance_biased",
+            "Two things: momentum is the weight of the new value, not of the old one; and the variance that enters "
+            "running_var is the unbiased one, var * m / (m - 1).",
+            {
+                "running_mean": lambda i, v: (
+                    i["momentum"] * i["running_mean"] + (1 - i["momentum"]) * i["mean"]
+                ),
+                "running_var": lambda i, v: i["momentum"] * i["running_var"] + (1 - i["momentum"]) * i["var"],
+            },
+            keeps=0.25,
+        ),
+        Mistake(
+            "running_variance_biased",
+            "Your running variance takes in the biased variance. Algorithm 2, line 10, uses the unbiased one: "
+            "multiply var by m / (m - 1).",
+            {"running_var": lambda i, v: _moved(i, "running_var", i["var"])},
+            keeps=0.5,
+        ),
+        Mistake(
+            "correction_upside_down",
+            "Your correction is upside down: it makes the variance smaller. The unbiased variance is larger: "
+            "var * m / (m - 1).",
+            {"running_var": lambda i, v: _moved(i, "running_var", i["var"] * (i["m"] - 1) / i["m"])},
+            keeps=0.5,
+        ),
+        Mistake(
+            "correction_on_old_value_too",
+            "Your m / (m - 1) multiplies the old running variance as well. Only the new variance is biased; "
+            "correct it before you average.",
+            {
+                "running_var": lambda i, v: _moved(i, "running_var", i["var"]) * i["m"] / (i["m"] - 1),
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "old_value_not_faded",
+            "Your old values keep their full weight. They get the weight 1 - momentum, so that the weights add up to 1.",
+            {
+                "running_mean": lambda i, v: i["running_mean"] + i["momentum"] * i["mean"],
+                "running_var": lambda i, v: i["running_var"] + i["momentum"] * _unbiased(i),
+            },
+            keeps=0.25,
+        ),
+        Mistake(
+            "old_value_dropped",
+            "Your running statistics are those of the latest batch. Mix them with the old ones.",
+            {"running_mean": lambda i, v: i["mean"], "running_var": lambda i, v: _unbiased(i)},
+        ),
+    ),
+    chapter="batchnorm_transform",
+)
