@@ -69,7 +69,7 @@ $(DONE)/exercises: $(DONE)/environment $(SOURCES) $(GRADING)
 
 $(DONE)/book: $(DONE)/exercises $(CHAPTERS) $(REFERENCE)
 	@echo '[3/5] Building the book: every chapter is run, warnings are errors'
-	@$(BIN)/jupyter-book build -W -n --keep-going .
+	@$(BIN)/jupyter-book build -W -n --keep-going --all .
 	@touch $@
 
 $(DONE)/grades: $(DONE)/exercises $(SAMPLES) $(REFERENCE)

@@ -21,7 +21,7 @@ def site(tmp_path_factory):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, copy)
-    run("jupyter-book", "build", "-W", "-n", "--keep-going", ".", cwd=copy)
+    run("jupyter-book", "build", "-W", "-n", "--keep-going", "--all", ".", cwd=copy)
     return copy / "_build/html"
 
 
