@@ -22,7 +22,7 @@ CHAPTERS := $(shell find book -type f -not -name '*.pyc') _config.yml _toc.yml
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help course test environment exercises book grade serve lab lint clean
+.PHONY: help course test environment exercises book grade bench serve lab lint clean
 
 help:
 	@echo 'make course   set everything up: exercises, book, and a sample class graded by nbgrader'
@@ -30,6 +30,7 @@ help:
 	@echo 'make exercises, make book, make grade    one step of the course'
 	@echo 'make serve    read the book at http://localhost:8000'
 	@echo 'make lab      do the exercises in JupyterLab'
+	@echo 'make bench    time the fast path beside torch (some minutes; wants a quiet machine)'
 	@echo 'make lint     check the style of the code'
 	@echo 'make clean    remove what was built; keeps the environment'
 
@@ -90,6 +91,9 @@ serve: book
 
 lab: exercises
 	@$(BIN)/jupyter lab
+
+bench: environment
+	$(BIN)/python benchmarks/batchnorm_cpu.py
 
 lint: environment
 	$(BIN)/ruff check .

@@ -34,6 +34,8 @@ whitening
     Standardising, covariance, PCA, ZCA and Cholesky whitening.
 batchnorm
     The Batch Normalization transform and its backward pass.
+fast
+    The same two functions, as fast as memory lets them be.
 gradcheck
     Derivatives by finite differences and by the complex step.
 torch

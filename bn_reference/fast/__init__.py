@@ -1,0 +1,22 @@
+"""Batch Normalization as fast as memory lets it, on the CPU.
+
+The mathematics is that of `bn_reference.batchnorm`; read that module first. Here the concern
+is traffic. The transform does a handful of operations on each value, far fewer than a
+processor could while the value travels from memory, so that its time is the time of moving
+bytes. Computing whole arrays step by step moves each of them many times. The kernels here
+take a few channels, small enough to stay in the cache, and do everything to them before they
+go on.
+
+There are two sets of kernels for the same two functions: in NumPy, and compiled by Numba,
+which is used where it is installed (``pip install bn-course[fast]``).
+
+Accuracy. Sums run in float64 over values from which a rough mean (the first value) has been
+taken out, so that a large mean costs no digits. (The NumPy kernels sum short stretches in the
+dtype of the input first.) The mean is applied in two parts,
+``(x - hi) * scale + (beta - lo * scale)`` with ``hi + lo = mean``: ``hi`` is the mean in the
+dtype of the input, and ``x - hi`` is nearly exact.
+"""
+
+from bn_reference.fast.transform import Statistics, batchnorm_backward, batchnorm_forward
+
+__all__ = ["Statistics", "batchnorm_backward", "batchnorm_forward"]
