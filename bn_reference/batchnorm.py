@@ -33,7 +33,7 @@ class BatchNormCache:
     ----------
     mean, var, std : ndarray, shape (C,), float64 or wider
         Batch mean, biased batch variance, and ``sqrt(var + eps)``.
-    centered, x_hat : ndarray, shape (N, C, *spatial), float64 or wider
+    centered, x_hat : ndarray, shape (N, C, ...), float64 or wider
         ``x - mean``, and the same divided by ``std``.
     gamma : ndarray, shape (C,)
         The scale that the forward pass used.
@@ -72,7 +72,7 @@ def batch_statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Parameters
     ----------
-    x : ndarray, shape (N, C) or (N, C, *spatial), floating
+    x : ndarray, shape (N, C) or (N, C, ...), floating
 
     Returns
     -------
@@ -109,7 +109,7 @@ def batchnorm_forward(
 
     Parameters
     ----------
-    x : ndarray, shape (N, C) or (N, C, *spatial), floating
+    x : ndarray, shape (N, C) or (N, C, ...), floating
         The batch.
     gamma, beta : ndarray, shape (C,), floating
         Scale and shift, learned.
@@ -229,7 +229,7 @@ def batchnorm_inference(
 
     Parameters
     ----------
-    x : ndarray, shape (N, C) or (N, C, *spatial), floating
+    x : ndarray, shape (N, C) or (N, C, ...), floating
     gamma, beta, running_mean, running_var : ndarray, shape (C,), floating
     eps : float
         The same `eps` as in training.
@@ -275,7 +275,7 @@ def batchnorm_backward_staged(dout: np.ndarray, cache: BatchNormCache) -> Staged
 
     Parameters
     ----------
-    dout : ndarray, shape (N, C) or (N, C, *spatial), floating
+    dout : ndarray, shape (N, C) or (N, C, ...), floating
         Gradient of the loss with respect to ``y``.
     cache : BatchNormCache
         From `batchnorm_forward`.
@@ -337,7 +337,7 @@ def batchnorm_backward(dout: np.ndarray, cache: BatchNormCache) -> tuple[np.ndar
 
     Parameters
     ----------
-    dout : ndarray, shape (N, C) or (N, C, *spatial), floating
+    dout : ndarray, shape (N, C) or (N, C, ...), floating
         Gradient of the loss with respect to ``y``.
     cache : BatchNormCache
         From `batchnorm_forward`.

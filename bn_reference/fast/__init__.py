@@ -8,7 +8,7 @@ take a few channels, small enough to stay in the cache, and do everything to the
 go on.
 
 There are two sets of kernels for the same two functions: in NumPy, and compiled by Numba,
-which is used where it is installed (``pip install bn-course[fast]``).
+which is used where it is installed (``pip install numba``).
 
 Accuracy. Sums run in float64 over values from which a rough mean (the first value) has been
 taken out, so that a large mean costs no digits. (The NumPy kernels sum short stretches in the

@@ -52,7 +52,7 @@ def batchnorm_forward(
 
     Parameters
     ----------
-    x : ndarray, shape (N, C) or (N, C, *spatial), float32 or float64
+    x : ndarray, shape (N, C) or (N, C, ...), float32 or float64
     gamma, beta : ndarray, shape (C,), floating
     eps : float
         Added to the variance, inside the root.
@@ -131,7 +131,7 @@ def batchnorm_backward(
     ----------
     dout : ndarray, shape and dtype of `x`
         Gradient of the loss with respect to ``y``.
-    x : ndarray, shape (N, C) or (N, C, *spatial), float32 or float64
+    x : ndarray, shape (N, C) or (N, C, ...), float32 or float64
         The batch that went forward.
     gamma : ndarray, shape (C,), floating
     statistics : Statistics

@@ -78,7 +78,7 @@ def batch_norm(
 
     Parameters
     ----------
-    input : Tensor, shape (N, C) or (N, C, *spatial), floating
+    input : Tensor, shape (N, C) or (N, C, ...), floating
     running_mean, running_var : Tensor of shape (C,), or None
         Needed unless `training`. In training they are updated in place if given.
     weight, bias : Tensor of shape (C,), or None

@@ -85,3 +85,11 @@ def test_checks_link_to_pages_that_exist(site):
     assert config["html"]["baseurl"] + "book/" == BOOK
     for spec in SPECS.values():
         assert (site / "book" / f"{spec.chapter}.html").exists()
+
+
+def test_api_page_documents_the_reference(site):
+    """Are the functions that the chapters use on the API page, with their sources?"""
+    page = (site / "book/api.html").read_text()
+    for name in ("batchnorm.batchnorm_backward_staged", "whitening.zca_whitening", "checks.check"):
+        assert f'id="bn_reference.{name}"' in page
+    assert "Algorithm 1" in page and "Raises" in page
