@@ -30,7 +30,7 @@ help:
 	@echo 'make exercises, make book, make grade    one step of the course'
 	@echo 'make serve    read the book at http://localhost:8000'
 	@echo 'make lab      do the exercises in JupyterLab'
-	@echo 'make bench    time the fast path beside torch (some minutes; wants a quiet machine)'
+	@echo 'make bench    accuracy and speed beside torch (some minutes; wants a quiet machine)'
 	@echo 'make lint     check the style of the code'
 	@echo 'make clean    remove what was built; keeps the environment'
 
@@ -93,6 +93,7 @@ lab: exercises
 	@$(BIN)/jupyter lab
 
 bench: environment
+	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/batchnorm_cpu.py
 
 lint: environment

@@ -12,9 +12,9 @@ which is used where it is installed (``pip install numba``).
 
 Accuracy. Sums run in float64 over values from which a rough mean (the first value) has been
 taken out, so that a large mean costs no digits. (The NumPy kernels sum short stretches in the
-dtype of the input first.) The mean is applied in two parts,
-``(x - hi) * scale + (beta - lo * scale)`` with ``hi + lo = mean``: ``hi`` is the mean in the
-dtype of the input, and ``x - hi`` is nearly exact.
+dtype of the input first.) The mean is kept in two
+parts, ``mean + residue``, and applied as ``(x - mean) * scale + (beta - residue * scale)``:
+``x - mean`` is nearly exact, and the residue brings back what rounding took from the mean.
 """
 
 from bn_reference.fast.transform import Statistics, batchnorm_backward, batchnorm_forward

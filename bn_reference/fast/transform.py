@@ -28,13 +28,18 @@ class Statistics:
 
     Attributes
     ----------
-    mean, var : ndarray, shape (C,), float64
-        Batch mean and biased variance.
+    mean : ndarray, shape (C,), dtype of the batch
+        Batch mean.
+    residue : ndarray, shape (C,), float64
+        What rounding to its dtype took from the mean: ``mean + residue`` is the mean.
+    var : ndarray, shape (C,), float64
+        Biased batch variance.
     eps : float
         What the forward pass added to the variance.
     """
 
     mean: np.ndarray
+    residue: np.ndarray
     var: np.ndarray
     eps: float
 
@@ -96,24 +101,26 @@ def batchnorm_forward(
     x_view, y_view = view(x), view(y)
     rough = x_view[0] if x_view.ndim == 2 else x_view[0, :, 0]
     m = x.size // x.shape[1]
-    mean, var = np.empty(x.shape[1]), np.empty(x.shape[1])
+    mean = np.empty(x.shape[1], x.dtype)
+    residue, var = np.empty(x.shape[1]), np.empty(x.shape[1])
 
     def moments(channels: slice, rows: slice):
         return kernels.moments(x_view[rows], channels, rough[channels])
 
     def normalize(channels: slice, sums: tuple[np.ndarray, np.ndarray]):
         total, square = sums
-        mean[channels] = rough[channels] + total / m
-        var[channels] = np.maximum(square / m - (total / m) ** 2, 0)
+        offset = total / m
+        mean[channels] = rough[channels] + offset
+        residue[channels] = (rough[channels] - mean[channels]) + offset
+        var[channels] = np.maximum(square / m - offset**2, 0)
 
         scale = gamma[channels] / np.sqrt(var[channels] + eps)
-        hi = mean[channels].astype(x.dtype)
-        shift = beta[channels] - (mean[channels] - hi) * scale
-        vectors = [vector.astype(x.dtype) for vector in (hi, scale, shift)]
+        shift = beta[channels] - residue[channels] * scale
+        vectors = [vector.astype(x.dtype) for vector in (mean[channels], scale, shift)]
         return lambda rows: kernels.scale_shift(x_view[rows], y_view[rows], channels, *vectors)
 
     _in_two_passes(x_view, moments, normalize, kernels, threads)
-    return y, Statistics(mean, var, eps)
+    return y, Statistics(mean, residue, var, eps)
 
 
 def batchnorm_backward(
@@ -178,8 +185,7 @@ def batchnorm_backward(
     gamma = channel_vector("gamma", gamma, x)
     dx = output(out, x)
     x_view, dout_view, dx_view = view(x), view(like(dout, x)), view(dx)
-    hi = statistics.mean.astype(x.dtype)
-    lo = statistics.mean - hi
+    hi, lo = statistics.mean, statistics.residue
     rstd = 1 / np.sqrt(statistics.var + statistics.eps)
     m = x.size // x.shape[1]
     dgamma, dbeta = np.empty(x.shape[1]), np.empty(x.shape[1])
