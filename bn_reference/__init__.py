@@ -34,10 +34,14 @@ whitening
     Standardising, covariance, PCA, ZCA and Cholesky whitening.
 batchnorm
     The Batch Normalization transform and its backward pass.
+normalization
+    What the family shares: centring, rescaling, scale and shift, over any axes.
+layernorm, groupnorm, instancenorm, rmsnorm
+    Its members that look at one example at a time.
 gradcheck
     Derivatives by finite differences and by the complex step.
 torch
-    The same transform for torch tensors, on any device.
+    The same for torch tensors, on any device.
 checks
     What a learner's function must do, and the ``check`` that says so.
 """
