@@ -38,6 +38,10 @@ normalization
     What the family shares: centring, rescaling, scale and shift, over any axes.
 layernorm, groupnorm, instancenorm, rmsnorm
     Its members that look at one example at a time.
+ghost
+    A large batch in parts, each with its own statistics.
+folding
+    A linear layer and the inference after it, as one linear layer.
 gradcheck
     Derivatives by finite differences and by the complex step.
 torch
