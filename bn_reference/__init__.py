@@ -38,6 +38,8 @@ normalization
     What the family shares: centring, rescaling, scale and shift, over any axes.
 layernorm, groupnorm, instancenorm, rmsnorm
     Its members that look at one example at a time.
+batchrenorm
+    Training on the outputs that inference will give.
 ghost
     A large batch in parts, each with its own statistics.
 folding

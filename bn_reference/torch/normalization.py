@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bn_reference.layouts import per_channel, positive_eps
 from bn_reference.torch.functional import batch_norm
+from bn_reference.torch.layouts import check_channels, check_floating
 
 
 class Rescale(torch.autograd.Function):
@@ -287,7 +288,7 @@ def _widened(x):
 
 def _trailing_axes(input, normalized_shape, **parameters):
     """The last axes of `input`, which must be those of `normalized_shape` and of the parameters."""
-    _check_floating(input)
+    check_floating(input)
     shape = tuple(normalized_shape)
     if not shape or tuple(input.shape[-len(shape) :]) != shape:
         raise ValueError(
@@ -304,19 +305,5 @@ def _trailing_axes(input, normalized_shape, **parameters):
 
 def _per_channel(input, **vectors):
     """The vectors of one value per channel, shaped so that they broadcast against `input`."""
-    _check_floating(input)
-    if input.ndim < 2:
-        raise ValueError(f"input has shape {tuple(input.shape)}, expected (N, C) or (N, C, *spatial)")
-    for name, vector in vectors.items():
-        if vector is not None and tuple(vector.shape) != (input.shape[1],):
-            raise ValueError(
-                f"{name} has shape {tuple(vector.shape)}, expected ({input.shape[1]},) to match the "
-                f"{input.shape[1]} channels of input with shape {tuple(input.shape)}"
-            )
+    check_channels(input, **vectors)
     return [None if v is None else per_channel(v, input.ndim) for v in vectors.values()]
-
-
-def _check_floating(input):
-    if not isinstance(input, Tensor) or not input.is_floating_point():
-        came = f"dtype {input.dtype}" if isinstance(input, Tensor) else f"type {type(input).__name__}"
-        raise TypeError(f"input has {came}, expected a floating-point torch.Tensor")
