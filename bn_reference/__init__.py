@@ -44,6 +44,10 @@ ghost
     A large batch in parts, each with its own statistics.
 folding
     A linear layer and the inference after it, as one linear layer.
+moments
+    Count, mean and variance of a batch from those of its parts.
+decorrelated
+    Whitening as a layer, with its backward pass.
 gradcheck
     Derivatives by finite differences and by the complex step.
 torch
