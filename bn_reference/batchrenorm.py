@@ -142,7 +142,7 @@ def batchrenorm_backward(dout: np.ndarray, cache: RenormCache) -> tuple[np.ndarr
 
     Notes
     -----
-    Ioffe 2017, Section 3, the equations after Algorithm 1: those of Batch Normalization with
+    Ioffe 2017, Section 3: the equations are those of Batch Normalization with
     ``r`` as a factor.
 
     Examples

@@ -149,7 +149,7 @@ def zca_backward(dout: np.ndarray, cache: ZCACache) -> np.ndarray:
 
     Notes
     -----
-    The gradients of eigenvectors, of which the paper's Appendix makes use, are singular where
+    The gradients of eigenvectors, through which the paper goes, are singular where
     eigenvalues are equal, although ``W`` is smooth there. The theorem of Daleckii and Krein
     (Higham 2008, *Functions of Matrices*, Theorem 3.11) goes around them: in the basis ``u``
     the derivative of ``f(sigma)`` is multiplied entry by entry with the divided differences of

@@ -46,8 +46,8 @@ def instancenorm_forward(
 
     Notes
     -----
-    Ulyanov, Vedaldi & Lempitsky 2016, the equation "IN"; scale and shift follow
-    Batch Normalization.
+    Ulyanov, Vedaldi & Lempitsky 2016, Section 2; scale and shift follow Batch
+    Normalization.
 
     Examples
     --------

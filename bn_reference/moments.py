@@ -43,7 +43,7 @@ def combine(a: Moments, b: Moments) -> Moments:
 
     Notes
     -----
-    Chan, Golub & LeVeque 1983, *Algorithms for Computing the Sample Variance*, Equation 2.1 in
+    Chan, Golub & LeVeque 1983, *Algorithms for Computing the Sample Variance*, Section 2, in
     terms of means. Nothing large is subtracted, as ``sum(x**2) - count * mean**2`` does.
 
     Examples

@@ -250,7 +250,7 @@ def instance_norm(
 
     Notes
     -----
-    Ulyanov, Vedaldi & Lempitsky 2016, the equation "IN". With running statistics alone it is
+    Ulyanov, Vedaldi & Lempitsky 2016, Section 2. With running statistics alone it is
     Batch Normalization at inference.
 
     Examples
