@@ -36,10 +36,24 @@ batchnorm
     The Batch Normalization transform and its backward pass.
 fast
     The same two functions, as fast as memory lets them be.
+normalization
+    What the family shares: centring, rescaling, scale and shift, over any axes.
+layernorm, groupnorm, instancenorm, rmsnorm
+    Its members that look at one example at a time.
+batchrenorm
+    Training on the outputs that inference will give.
+ghost
+    A large batch in parts, each with its own statistics.
+folding
+    A linear layer and the inference after it, as one linear layer.
+moments
+    Count, mean and variance of a batch from those of its parts.
+decorrelated
+    Whitening as a layer, with its backward pass.
 gradcheck
     Derivatives by finite differences and by the complex step.
 torch
-    The same transform for torch tensors, on any device.
+    The same for torch tensors, on any device.
 checks
     What a learner's function must do, and the ``check`` that says so.
 """

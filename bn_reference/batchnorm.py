@@ -23,6 +23,7 @@ from bn_reference.layouts import (
     reduction_axes,
     same_shape,
 )
+from bn_reference.normalization import center, in_dtype
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def batchnorm_forward(
     x_hat = centered / per_channel(std, x.ndim)
     y = per_channel(gamma, x.ndim) * x_hat + per_channel(beta, x.ndim)
 
-    return _in_dtype(y, x.dtype), BatchNormCache(mean, var, std, centered, x_hat, gamma)
+    return in_dtype(y, x.dtype), BatchNormCache(mean, var, std, centered, x_hat, gamma)
 
 
 def update_running_statistics(
@@ -214,7 +215,7 @@ def update_running_statistics(
     unbiased_var = var * m / (m - 1)
     new_mean = (1 - momentum) * running_mean + momentum * mean
     new_var = (1 - momentum) * running_var + momentum * unbiased_var
-    return _in_dtype(new_mean, running_mean.dtype), _in_dtype(new_var, running_var.dtype)
+    return in_dtype(new_mean, running_mean.dtype), in_dtype(new_var, running_var.dtype)
 
 
 def batchnorm_inference(
@@ -267,7 +268,7 @@ def batchnorm_inference(
     std = _standard_deviation(running_var.astype(wide), eps)
     x_hat = (x.astype(np.result_type(x, wide)) - per_channel(running_mean, x.ndim)) / per_channel(std, x.ndim)
     y = per_channel(gamma, x.ndim) * x_hat + per_channel(beta, x.ndim)
-    return _in_dtype(y, x.dtype)
+    return in_dtype(y, x.dtype)
 
 
 def batchnorm_backward_staged(dout: np.ndarray, cache: BatchNormCache) -> StagedGradients:
@@ -380,19 +381,13 @@ def batchnorm_backward(dout: np.ndarray, cache: BatchNormCache) -> tuple[np.ndar
     dgamma = np.sum(dout * x_hat, axis=axes)
     dx = channel(gamma / std) * (dout - channel(dbeta / m) - x_hat * channel(dgamma / m))
 
-    return _in_dtype(dx, given), _in_dtype(dgamma, gamma.dtype), _in_dtype(dbeta, gamma.dtype)
+    return in_dtype(dx, given), in_dtype(dgamma, gamma.dtype), in_dtype(dbeta, gamma.dtype)
 
 
 def _center(x):
     """Mean of each channel, and x minus it, both in float64 or wider."""
-    axes = reduction_axes(x.ndim)
-    mean = np.mean(x, axis=axes, dtype=np.result_type(x, np.float64))
-    centered = x - per_channel(mean, x.ndim)
-    # The sum behind the mean was rounded. What that left in `centered` is small, so its own
-    # mean is nearly exact: take it out. (Infinite input has no residue worth the name.)
-    residue = np.mean(centered, axis=axes)
-    residue = np.where(np.isfinite(residue), residue, 0)
-    return mean + residue, centered - per_channel(residue, x.ndim)
+    mean, centered = center(x, reduction_axes(x.ndim))
+    return mean.reshape(-1), centered
 
 
 def _standard_deviation(var, eps):
@@ -411,8 +406,3 @@ def _prepare_backward(dout, cache):
     dout = dout.astype(np.result_type(dout, cache.x_hat), copy=False)
     m = dout.size // dout.shape[1]
     return dout, reduction_axes(dout.ndim), m, lambda vector: per_channel(vector, dout.ndim)
-
-
-def _in_dtype(values, dtype):
-    """`values` in `dtype`; complex values stay complex, for the complex step."""
-    return values.astype(np.result_type(dtype, 1j) if np.iscomplexobj(values) else dtype, copy=False)

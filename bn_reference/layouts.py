@@ -57,6 +57,22 @@ def inexact_array(name: str, value) -> np.ndarray:
     return array
 
 
+def filled_array(name: str, value) -> np.ndarray:
+    """Return `value` as an array of floating dtype that holds something.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not floating.
+    ValueError
+        If there are no values.
+    """
+    array = inexact_array(name, value)
+    if array.size == 0:
+        raise ValueError(f"{name} has shape {array.shape}, expected at least one value in each axis")
+    return array
+
+
 def batch(name: str, value) -> np.ndarray:
     """Return `value` as an array of layout ``(N, C, *spatial)``.
 
@@ -73,9 +89,7 @@ def batch(name: str, value) -> np.ndarray:
             f"{name} has shape {array.shape}, expected (N, C) or (N, C, *spatial); "
             f"axis 0 counts the examples and axis 1 the channels"
         )
-    if array.size == 0:
-        raise ValueError(f"{name} has shape {array.shape}, expected at least one value in each axis")
-    return array
+    return filled_array(name, array)
 
 
 def channel_vector(name: str, value, of: np.ndarray, of_name: str = "x") -> np.ndarray:
@@ -94,6 +108,27 @@ def channel_vector(name: str, value, of: np.ndarray, of_name: str = "x") -> np.n
         raise ValueError(
             f"{name} has shape {array.shape}, expected ({channels},) "
             f"to match the {channels} channels of {of_name} with shape {of.shape}"
+        )
+    return array
+
+
+def trailing_block(name: str, value, of: np.ndarray, of_name: str = "x") -> np.ndarray:
+    """Return `value` as an array with the shape of the last axes of `of`.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not floating.
+    ValueError
+        If it has no axis, more axes than `of`, or other lengths.
+    """
+    array = inexact_array(name, value)
+    if array.ndim == 0:
+        raise ValueError(f"{name} has shape (), expected that of the last axes of {of_name}, {of.shape}")
+    if array.ndim > of.ndim or array.shape != of.shape[of.ndim - array.ndim :]:
+        raise ValueError(
+            f"{name} has shape {array.shape}, expected {of.shape[-array.ndim :]} "
+            f"to match the last axes of {of_name} with shape {of.shape}"
         )
     return array
 

@@ -1,0 +1,98 @@
+import re
+
+import pytest
+import torch
+
+from bn_reference.torch import BatchNorm2d
+from bn_reference.torch.functional import batch_norm
+from bn_reference.torch.sync import SyncBatchNorm, sync_batch_norm
+from tests.bn_reference.batches import cotangent, random_batch, random_vectors
+from tests.bn_reference.torch.processes import run_in_processes
+from tests.tolerances import assert_close
+
+SPLITS = {"2 processes": [[3, 5], [0, 8]], "3 processes": [[4, 1, 3], [3, 0, 5]]}
+N = 8
+OFFSETS = {"float64": 0.0, "float64 around 1e6": 1e6, "float32": 0.0, "float32 around 1e4": 1e4}
+EPS = 0.1
+
+
+def problem(name, shape):
+    dtype = torch.double if "64" in name else torch.float
+    arrays = [random_batch(shape, offset=OFFSETS[name]), *random_vectors(3, shape[1])]
+    x, weight, bias, mean = (torch.tensor(a, dtype=dtype) for a in arrays)
+    return x, weight, bias, mean, mean**2, torch.tensor(cotangent(shape), dtype=dtype), EPS
+
+
+PROBLEMS = {"images": problem("float64", (N, 3, 2, 2))} | {name: problem(name, (N, 3)) for name in OFFSETS}
+
+
+@pytest.fixture(scope="module", params=SPLITS.values(), ids=SPLITS)
+def results(request, tmp_path_factory):
+    """Each process's results, from one start of the processes for all problems."""
+    return run_in_processes(request.param, list(PROBLEMS.values()), tmp_path_factory.mktemp("processes"))
+
+
+@pytest.mark.parametrize("split", [0, 1], ids=["unequal", "one empty"])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_it_is_batch_normalization_of_the_joined_batch(results, name, split):
+    x, weight, bias, mean, var, dout, eps = PROBLEMS[name]
+    leaves = [leaf.double().clone().requires_grad_() for leaf in (x, weight, bias)]
+    running = mean.double().clone(), var.double().clone()
+    expected_y = batch_norm(leaves[0], *running, *leaves[1:], training=True, momentum=0.3, eps=eps)
+    expected = torch.autograd.grad(expected_y, leaves, dout.double())
+    of_problem = [process[0][split][list(PROBLEMS).index(name)] for process in results]
+
+    y = torch.cat([y for y, _, _ in of_problem])
+    dx = torch.cat([gradients[0] for _, gradients, _ in of_problem])
+    dweight, dbias = (sum(gradients[i] for _, gradients, _ in of_problem) for i in (1, 2))
+
+    condition = 4 + OFFSETS.get(name, 0.0)
+    assert y.dtype == dx.dtype == x.dtype
+    for ours, theirs in zip((y, dx, dweight, dbias), (expected_y, *expected), strict=True):
+        assert_close(ours, theirs, condition=condition, scale=1.0)
+    for _, _, ours in of_problem:
+        for statistic, theirs in zip(ours, running, strict=True):
+            assert_close(statistic, theirs, condition=condition, scale=1.0)
+
+
+def test_the_layer_tracks_what_one_layer_tracks_on_the_joined_batch(results):
+    x = PROBLEMS["images"][0]
+    layer = BatchNorm2d(3, momentum=None).to(x)
+    for scale in (1.0, 3.0):
+        layer(scale * x)
+
+    for _, _, state in results:
+        assert state["num_batches_tracked"] == 2
+        for name, expected in layer.state_dict().items():
+            assert_close(state[name].double(), expected.double(), scale=1.0)
+
+
+def test_too_few_values_are_an_error_in_every_process(results):
+    for _, message, _ in results:
+        assert message == "the processes hold 1 values a channel, expected more than 1 when training"
+
+
+def test_inference_needs_no_other_process():
+    x, weight, bias, mean, var, _, eps = PROBLEMS["images"]
+    layer = SyncBatchNorm(3, eps=eps).double().eval()
+    layer.load_state_dict(
+        {**layer.state_dict(), "running_mean": mean, "running_var": var, "weight": weight, "bias": bias}
+    )
+
+    assert torch.equal(layer(x), batch_norm(x, mean, var, weight, bias, eps=eps))
+
+
+def test_training_needs_a_process_group():
+    with pytest.raises(ValueError, match=r"torch.distributed is not initialised, expected init_process"):
+        sync_batch_norm(torch.zeros(4, 3), None, None, training=True)
+
+
+def test_vectors_have_one_value_a_channel():
+    with pytest.raises(ValueError, match=re.escape("weight has shape (4,), expected (3,) to match the 3")):
+        sync_batch_norm(torch.zeros(4, 3), None, None, torch.ones(4), training=True)
+
+
+@pytest.mark.parametrize("eps", [-1e-5, float("inf"), float("nan")])
+def test_eps_must_be_finite_and_not_negative(eps):
+    with pytest.raises(ValueError, match=f"eps is {eps}, expected a finite number, zero or above"):
+        sync_batch_norm(torch.zeros(4, 3), None, None, training=True, eps=eps)
