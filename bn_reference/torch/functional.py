@@ -154,8 +154,10 @@ def batch_norm(
 
     Notes
     -----
-    Ioffe & Szegedy 2015, Algorithms 1 and 2. Reverse and forward mode and their second
-    derivatives work in training and at inference, and so do ``torch.func`` and ``torch.compile``.
+    Ioffe & Szegedy 2015, Algorithms 1 and 2. Reverse and forward mode work in training and at
+    inference, and so do second derivatives, except by forward mode twice in training (where torch
+    is wrong as well). ``torch.func``, ``torch.compile`` and ``torch.export`` take it;
+    TorchScript and symbolic tracing by ``torch.fx`` do not.
 
     Statistics of float16 and bfloat16 input are computed in float32. In float32, ``x - mean`` is
     formed before anything is scaled, so that a mean of a million costs no digits; torch on the
