@@ -164,7 +164,8 @@ def batch_norm(
     CPU computes ``x * scale + offset``, where it costs nearly all.
 
     Deliberately different from torch: ``eps=0`` is taken in training too, and an infinite or NaN
-    `eps` is refused; any mixture of floating dtypes is taken; gradients reach the running
+    `eps` is refused; any mixture of floating dtypes is taken; bfloat16 running statistics round
+    once, where torch on the CPU rounds every product; gradients reach the running
     statistics at inference; `weight` and `bias` must have shape ``(C,)``, not just C values; an
     `input` without channels is taken.
 

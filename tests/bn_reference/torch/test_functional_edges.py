@@ -94,17 +94,33 @@ def test_strides_of_the_gradient_are_those_of_torch_in_training(lay_out, dout_li
     assert strides[0] == strides[1]
 
 
+def narrow_statistics(dtype):
+    x = torch.tensor(random_batch((16, 256), offset=3.0), dtype=dtype)
+    return x, torch.tensor(random_batch((2, 256), offset=5.0), dtype=dtype)
+
+
 @pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16], ids=["float16", "bfloat16"])
 @pytest.mark.parametrize("momentum", [0.1, 0.3, 0.77])
 def test_running_statistics_in_half_precision_round_once(dtype, momentum):
-    x = torch.tensor(random_batch((16, 256), offset=3.0), dtype=dtype)
-    statistics = [torch.tensor(random_batch((2, 256), offset=5.0), dtype=dtype) for _ in range(2)]
+    x, running = narrow_statistics(dtype)
+    new = torch.stack([x.double().mean(0), x.double().var(0)])
+    expected = ((1 - momentum) * running.double() + momentum * new).to(dtype)
 
-    for function, (mean, var) in zip((batch_norm, theirs), statistics, strict=True):
-        for _ in range(5):
-            function(x, mean, var, training=True, momentum=momentum)
+    batch_norm(x, *running, training=True, momentum=momentum)
 
-    assert torch.equal(*statistics)
+    assert torch.equal(running, expected)
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.3, 0.77])
+def test_running_statistics_in_float16_have_the_bits_of_torch(momentum):
+    x, ours = narrow_statistics(torch.half)
+    expected = ours.clone()
+
+    for _ in range(5):
+        batch_norm(x, *ours, training=True, momentum=momentum)
+        theirs(x, *expected, training=True, momentum=momentum)
+
+    assert torch.equal(ours, expected)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e2, 1e4, 1e6])
