@@ -138,7 +138,8 @@ def batch_norm(
     Returns
     -------
     Tensor, shape, dtype and device of `input`
-        In memory it lies channels last if `input` does, and in C order otherwise.
+        In memory it lies channels last if `input` does, and in C order otherwise. So does the
+        gradient of `input` in training; at inference it lies as the gradient that came in.
 
     Raises
     ------
