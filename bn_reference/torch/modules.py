@@ -20,7 +20,9 @@ class _BatchNormForward:
         if self.training and tracks and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if momentum is None:  # the cumulative average over all batches so far
-                momentum = 1.0 / float(self.num_batches_tracked)
+                # A tensor: torch takes a number, for which a GPU must be waited for.
+                wide = torch.promote_types(self.running_mean.dtype, torch.float32)
+                momentum = 1 / self.num_batches_tracked.to(wide)
         return batch_norm(
             input,
             # A layer that ignores its running statistics in training must not move them.

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from bn_reference.torch.functional import batch_norm
-from tests.bn_reference.batches import cases, cotangent, every_layout, random_batch, random_vectors
+from tests.bn_reference.batches import cases, cotangent, every_layout, random_batch
+from tests.bn_reference.torch.problems import assert_same, problem, run
 from tests.tolerances import assert_close
 
 DTYPES = {"float16": torch.half, "bfloat16": torch.bfloat16, "float32": torch.float, "float64": torch.double}
@@ -27,33 +28,6 @@ over_every_layout = pytest.mark.parametrize("shape", **every_layout)
 in_every_dtype = pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
 with_every_parameter = pytest.mark.parametrize("present", PARAMETERS.values(), ids=PARAMETERS)
 with_and_without_statistics = pytest.mark.parametrize("tracks", [True, False], ids=["running", "no running"])
-
-
-def problem(shape, dtype, device, present=(True, True), parameter_dtype=None):
-    """A batch, its weight and bias as leaves, fresh running statistics, and a cotangent."""
-    parameter_dtype = parameter_dtype or dtype
-    x = torch.tensor(random_batch(shape), dtype=dtype, device=device, requires_grad=True)
-    vectors = [torch.tensor(v, dtype=parameter_dtype, device=device) for v in random_vectors(3, shape[1])]
-    weight, bias = (v.requires_grad_() if there else None for v, there in zip(vectors, present, strict=False))
-    return x, weight, bias, (vectors[2], vectors[2] ** 2), torch.tensor(cotangent(shape)).to(x)
-
-
-def run(function, x, weight, bias, running, dout, **options):
-    """Output, gradients of every leaf, and the running statistics afterwards."""
-    running = tuple(None if v is None else v.clone() for v in running)
-    y = function(x, *running, weight, bias, **options)
-    leaves = [leaf for leaf in (x, weight, bias) if leaf is not None]
-    return y, torch.autograd.grad(y, leaves, dout), running
-
-
-def assert_same(ours, theirs):
-    """Outputs, gradients and statistics, each with dtype and device."""
-    (y, gradients, running), (expected_y, expected_gradients, expected_running) = ours, theirs
-    pairs = [(y, expected_y), *zip(gradients, expected_gradients, strict=True)]
-    pairs += [pair for pair in zip(running, expected_running, strict=True) if pair[0] is not None]
-    for actual, expected in pairs:
-        assert (actual.dtype, actual.device) == (expected.dtype, expected.device)
-        assert_close(actual, expected, scale=1.0)
 
 
 class TestAgainstTorch:
@@ -162,17 +136,6 @@ class TestRunningStatistics:
         assert_close(running_var, 0.75 * var + 0.25 * x.var(0))
         assert not running_mean.requires_grad
         assert not running_var.requires_grad
-
-    @pytest.mark.parametrize("which", [0, 1], ids=["mean", "var"])
-    def test_either_may_be_tracked_alone(self, which):
-        x, _, _, both, _ = problem((6, 3), torch.double, "cpu")
-        one = [None, None]
-        one[which] = both[which].clone()
-
-        batch_norm(x, *one, training=True)
-        batch_norm(x, *both, training=True)
-
-        assert torch.equal(one[which], both[which])
 
 
 class TestGradients:
@@ -291,9 +254,17 @@ class TestErrors:
         with pytest.raises(ValueError, match=re.escape(message)):
             batch_norm(torch.zeros(8, 4), **vectors)
 
+    @pytest.mark.parametrize("present", [0, 1], ids=["mean", "var"])
+    def test_training_tracks_both_statistics_or_neither(self, present):
+        running = [None, None]
+        running[present] = torch.ones(4)
+
+        with pytest.raises(ValueError, match="must either both be None or neither be None"):
+            batch_norm(torch.zeros(8, 4), *running, training=True)
+
     @pytest.mark.parametrize("shape", [(1, 4), (1, 4, 1, 1)], ids=str)
     def test_training_needs_two_values_a_channel(self, shape):
-        message = f"input has shape {shape}, expected more than 1 value per channel when training"
+        message = f"Expected more than 1 value per channel when training, got input size {torch.Size(shape)}"
 
         with pytest.raises(ValueError, match=re.escape(message)):
             batch_norm(torch.zeros(shape), None, None, training=True)
