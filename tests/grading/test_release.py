@@ -24,7 +24,7 @@ def test_committed_exercise_is_what_the_generator_makes(name, released_course):
     made, committed = files(released_course / "exercises" / name), files(ROOT / "exercises" / name)
     assert made.keys() == committed.keys()
     for relative, path in made.items():
-        assert path.read_bytes() == committed[relative].read_bytes(), relative
+        assert path.read_text().splitlines() == committed[relative].read_text().splitlines(), relative
 
 
 @assignments
