@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from bn_reference.layouts import per_channel, positive_eps, reduction_axes
-from bn_reference.torch.errors import ArgumentError, InputTypeError
+from bn_reference.torch.errors import ArgumentError
+from bn_reference.torch.layouts import check_channels
 
 
 class BatchNormFunction(torch.autograd.Function):
@@ -238,28 +239,16 @@ def _laid_out_like(x, y):
 
 
 def _check(input, running_mean, running_var, weight, bias, training):
-    if not isinstance(input, Tensor) or not input.is_floating_point():
-        came = f"dtype {input.dtype}" if isinstance(input, Tensor) else f"type {type(input).__name__}"
-        raise InputTypeError(f"input has {came}, expected a floating-point torch.Tensor")
-    shape = tuple(input.shape)
-    if input.ndim < 2:
-        raise ArgumentError(f"input has shape {shape}, expected (N, C) or (N, C, *spatial)")
+    statistics = {"running_mean": running_mean, "running_var": running_var}
+    check_channels(input, **statistics, weight=weight, bias=bias)
     if training and _values_per_channel(input) == 1:
         raise ArgumentError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
         )
-    vectors = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
-    for name, vector in vectors.items():
-        if vector is not None and tuple(vector.shape) != (shape[1],):
-            raise ArgumentError(
-                f"{name} has shape {tuple(vector.shape)}, expected ({shape[1]},) to match the {shape[1]} "
-                f"channels of input with shape {shape}: "
-                f"{name} should contain {shape[1]} elements not {vector.numel()}"
-            )
-    missing = [name for name in ("running_mean", "running_var") if vectors[name] is None]
+    missing = [name for name, statistic in statistics.items() if statistic is None]
     if missing and not training:
         raise ArgumentError(
-            f"{missing[0]} is None, expected a tensor of shape ({shape[1]},) unless training=True: "
+            f"{missing[0]} is None, expected a tensor of shape ({input.shape[1]},) unless training=True: "
             f"{missing[0]} must be defined in evaluation mode"
         )
     if len(missing) == 1:
