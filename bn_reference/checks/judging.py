@@ -51,7 +51,7 @@ def run(spec: Spec, function: Callable, case: Case) -> Outcome:
     with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stderr(stderr):
         warnings.simplefilter("always")
         try:
-            values = _name_outputs(spec, function(*inputs.values()))
+            values = _name_outputs(spec, spec.call(function, inputs))
         except NotImplementedError:
             error, unfinished = f"{spec.name} is not written yet", True
         except Exception as problem:
@@ -66,7 +66,7 @@ def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
     trials = [_Trial(spec, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
     errors = {outcome.error for outcome in outcomes}
     mistakes = _diagnose(spec, trials)
-    results = [_judge_part(part, trials, mistakes) for part in spec.parts]
+    results = [_judge_part(spec, part, trials, mistakes) for part in spec.parts]
     results.append(_judge_interface(trials, earned=any(result.credit > 0 for result in results)))
     return Report(
         spec.name,
@@ -84,7 +84,7 @@ class _Trial:
     """A case, its outcome, and what is wrong with each node: the learner's values compared."""
 
     def __init__(self, spec: Spec, case: Case, outcome: Outcome):
-        self.case, self.outcome = case, outcome
+        self.spec, self.case, self.outcome = spec, case, outcome
         self.size = max(np.size(value) for value in case.inputs.values())
         self.reference = spec.expected(case)
         self.tolerance = tolerances(spec, case, self.reference)
@@ -118,14 +118,22 @@ class _Trial:
             value is not None and value.shape == self.reference[name].shape and bool(np.isfinite(value).all())
         )
 
-    def matches(self, name: str, formula) -> bool:
-        """Does `formula` give just what the learner returned?"""
-        got = self.values[name]
+    def matches(self, mistake: Mistake) -> bool:
+        """Does `mistake` give just what the learner returned?"""
+        if mistake.code is not None:
+            imitated = run(self.spec, mistake.code, self.case)
+            return bool(imitated.values) and all(self._equals(*item) for item in imitated.values.items())
         try:
             with np.errstate(all="ignore"):
-                wrong = np.squeeze(formula(self.case.inputs, self.values))
+                return all(
+                    self._equals(name, formula(self.case.inputs, self.values))
+                    for name, formula in mistake.formulas.items()
+                )
         except (ValueError, IndexError):  # shapes that do not fit: another mistake
             return False
+
+    def _equals(self, name, wrong) -> bool:
+        got, wrong = self.values[name], np.squeeze(wrong)
         return np.squeeze(got).shape == wrong.shape and bool(
             np.allclose(np.squeeze(got), wrong, rtol=0, atol=self._slack(name, wrong), equal_nan=True)
         )
@@ -151,7 +159,7 @@ class _Trial:
         return f"{name}{where} is {_number(got[at], expected[at])}, expected {_number(expected[at], got[at])}"
 
 
-def _judge_part(part: Part, trials: list[_Trial], mistakes: list[Mistake]) -> PartResult:
+def _judge_part(spec: Spec, part: Part, trials: list[_Trial], mistakes: list[Mistake]) -> PartResult:
     looked_at = sorted((t for t in trials if t.case.kind in part.kinds), key=lambda trial: trial.size)
     for trial in looked_at:
         problem = trial.outcome.error or next(
@@ -159,16 +167,16 @@ def _judge_part(part: Part, trials: list[_Trial], mistakes: list[Mistake]) -> Pa
         )
         if problem:
             where = "" if trial.outcome.unfinished else trial.case.name
-            credit = _kept(part, looked_at, mistakes)
+            credit = _kept(spec, part, looked_at, mistakes)
             return PartResult(part.title, part.weight, credit, problem, where, part.hint)
     return PartResult(part.title, part.weight)
 
 
-def _kept(part: Part, trials: list[_Trial], mistakes: list[Mistake]) -> float:
+def _kept(spec: Spec, part: Part, trials: list[_Trial], mistakes: list[Mistake]) -> float:
     """The credit that a failed part keeps: some, if named mistakes explain all of its failure."""
     failed = {name for trial in trials for name in part.nodes if name in trial.problems}
-    behind = [mistake for mistake in mistakes if failed.intersection(mistake.formulas)]
-    explained = {name for mistake in behind for name in mistake.formulas}
+    behind = [mistake for mistake in mistakes if failed & spec.touched(mistake)]
+    explained = {name for mistake in behind for name in spec.touched(mistake)}
     if any(trial.outcome.error for trial in trials) or not failed <= explained:
         return 0.0
     return min(mistake.keeps for mistake in behind)
@@ -198,11 +206,9 @@ def _diagnose(spec: Spec, trials: list[_Trial]) -> list[Mistake]:
     answered = [trial for trial in trials if trial.outcome.values]
     found: list[Mistake] = []
     for mistake in spec.mistakes:
-        if failed.intersection(mistake.formulas) and all(
-            trial.matches(name, formula) for trial in answered for name, formula in mistake.formulas.items()
-        ):
+        if failed & spec.touched(mistake) and all(trial.matches(mistake) for trial in answered):
             found.append(mistake)
-            failed.difference_update(mistake.formulas)
+            failed -= spec.touched(mistake)
     return found
 
 

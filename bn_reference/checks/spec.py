@@ -71,8 +71,9 @@ class Part:
         The nodes that it compares.
     kinds : tuple of str
         The kinds of case that it looks at.
-    hint : str
-        A sentence for the learner who fails it where no named mistake fits.
+    nudge, hint, source : str
+        The ladder of help for the learner who fails it: where to look, then the idea, then the line
+        of the paper or the chapter that says it. Where no named mistake fits, `hint` is the advice.
     """
 
     title: str
@@ -80,6 +81,8 @@ class Part:
     nodes: tuple[str, ...]
     kinds: tuple[str, ...] = ("typical",)
     hint: str = ""
+    nudge: str = ""
+    source: str = ""
 
 
 INTERFACE = Part("inputs left unchanged, outputs in the stated shapes", 1, nodes=())
@@ -102,12 +105,21 @@ class Mistake:
         The share of a failed part's points that this mistake leaves. For functions of one
         output, where there are no earlier nodes to follow through from, it is what a teacher
         would still give.
+    code : callable, optional
+        In place of formulas: a whole wrong answer, called as the learner's is. For answers that are
+        more than a function of arrays, such as a module with buffers.
     """
 
     name: str
     says: str
-    formulas: Mapping[str, Formula]
+    formulas: Mapping[str, Formula] = field(default_factory=dict)
     keeps: float = 0.0
+    code: Callable | None = None
+
+
+def call_with_arguments(function: Callable, inputs: Values) -> object:
+    """Call `function` with `inputs` by position, whatever the learner named its parameters."""
+    return function(*inputs.values())
 
 
 @dataclass(frozen=True)
@@ -131,6 +143,9 @@ class Spec:
         The likelier first: where two fit, the first is named.
     chapter : str
         The page of the book that teaches it.
+    call : callable
+        ``call(answer, inputs)`` uses what the learner wrote and returns the outputs. By default
+        the answer is a function, and the inputs are its arguments.
     """
 
     name: str
@@ -141,14 +156,21 @@ class Spec:
     parts: tuple[Part, ...]
     mistakes: tuple[Mistake, ...] = field(default=())
     chapter: str = "index"
+    call: Callable[[Callable, Values], object] = call_with_arguments
 
     def expected(self, case: Case) -> dict[str, np.ndarray]:
         """The right outputs for `case`, by the reference, in float64 or wider."""
         results = self.reference(**in_float64(case.inputs))
         return {name: np.asarray(value) for name, value in zip(self.outputs, results, strict=True)}
 
+    def touched(self, mistake: Mistake) -> frozenset[str]:
+        """The nodes that `mistake` explains: those with a formula, or all if it is a whole answer."""
+        return frozenset(mistake.formulas if mistake.code is None else self.outputs)
+
     def mistaken(self, mistake: Mistake) -> Callable[..., tuple[np.ndarray, ...]]:
         """The whole function with `mistake` in it."""
+        if mistake.code is not None:
+            return mistake.code
 
         def function(*args, **kwargs):
             arguments = self.cases(np.random.default_rng(0))[0].inputs

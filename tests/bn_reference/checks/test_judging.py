@@ -8,7 +8,7 @@ import pytest
 
 from bn_reference.checks import report
 from bn_reference.checks.spec import INTERFACE
-from tests.bn_reference.checks.right_answers import forward_with_np_var
+from tests.bn_reference.checks.right_answers.ps2_batchnorm import forward_with_np_var
 
 
 def failed(verdict):
