@@ -39,17 +39,27 @@ INFERENCE = Spec(
             "y on ordinary batches",
             3,
             ("y",),
+            nudge="Which numbers of the training pass does inference replace, and by what?",
             hint="Algorithm 1, lines 3 and 4, with running_mean and running_var.",
+            source="Ioffe & Szegedy 2015, Algorithm 2, line 11.",
         ),
         Part(
             "a single example, and a feature that is constant in the batch",
             1,
             ("y",),
             ("edge",),
+            nudge="Would an example get the same answer in other company?",
             hint="At inference each example is normalised by itself: the rest of the batch must not matter.",
+            source="The chapter's section 'Algorithm 2: what happens at inference'.",
         ),
         Part(
-            "features with a large mean", 1, ("y",), ("offset",), hint="Subtract the mean before you scale."
+            "features with a large mean",
+            1,
+            ("y",),
+            ("offset",),
+            nudge="In which order do you subtract and scale?",
+            hint="Subtract the mean before you scale.",
+            source="Ioffe & Szegedy 2015, Algorithm 1, line 3.",
         ),
     ),
     mistakes=(

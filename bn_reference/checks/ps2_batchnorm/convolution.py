@@ -1,0 +1,342 @@
+"""Spec of ``batchnorm_conv_forward``: Algorithm 1 for images, Section 3.2."""
+
+import numpy as np
+
+from bn_reference.batchnorm import batchnorm_forward
+from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
+
+
+def _conv_forward(x, gamma, beta, eps):
+    y, cache = batchnorm_forward(x, gamma, beta, eps)
+    return y, cache.x_hat, cache.mean, cache.var
+
+
+def _conv_cases(rng):
+    n, c, h, w = (
+        int(rng.integers(2, 4)),
+        int(rng.integers(4, 6)),
+        int(rng.integers(2, 4)),
+        int(rng.integers(4, 6)),
+    )
+
+    def images(*shape, offset=0.0):
+        c = shape[1]
+        scale, shift = rng.uniform(0.5, 2, c), rng.uniform(-3, 3, c) + offset
+        return rng.standard_normal(shape) * scale[:, None, None] + shift[:, None, None]
+
+    def vector(x):
+        c = x.shape[1]
+        return (rng.uniform(0.5, 2.0, c) * rng.choice([-1.0, 1.0], c)).astype(x.dtype)
+
+    def case(name, kind, x, eps=1e-3):
+        inputs = {"x": x, "gamma": vector(x), "beta": vector(x), "eps": eps}
+        return Case(f"{name}, x of shape {x.shape}", kind, inputs)
+
+    constant = images(n, c, h, w)
+    constant[:, rng.integers(c)] = 0.7
+    channels_last = np.moveaxis(np.ascontiguousarray(np.moveaxis(images(n, c, h, w + 2), 1, -1)), -1, 1)
+    return [
+        case("a few images", "typical", images(n, c, h, c + 1)),
+        case("images as wide as there are channels", "typical", images(n, c, h, c)),
+        case("images as high as there are channels", "typical", images(n, c, c, w + 2), eps=0.01),
+        case("every axis of one length", "typical", images(c, c, c, c), eps=0.1),
+        case("float32", "typical", images(n, c + 1, h + 1, w).astype(np.float32)),
+        case("channels last in memory", "typical", channels_last, eps=0.1),
+        case("one channel is constant", "edge", constant, eps=1e-5),
+        case("one image alone", "edge", images(1, c, h, w), eps=1e-5),
+        case("images of one pixel", "edge", images(n + 2, c, 1, 1), eps=1e-5),
+        case("channels with a mean near a million", "offset", images(n, c, h, w, offset=1e6), eps=1e-5),
+    ]
+
+
+AXES = (0, 2, 3)
+
+
+def _c(vector):
+    """A vector of the channels, to be broadcast against x."""
+    return np.reshape(vector, (-1, 1, 1))
+
+
+def _with_axes(*axes):
+    """The formulas with the statistics taken over other axes."""
+
+    def x_hat(i, v):
+        x = i["x"].astype(float)
+        return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + i["eps"])
+
+    return {
+        "mean": lambda i, v: i["x"].mean(axes, dtype=float),
+        "var": lambda i, v: i["x"].var(axes, dtype=float),
+        "x_hat": x_hat,
+    }
+
+
+def _without_transpose():
+    """The formulas with x cut into rows of C values as it lies in memory."""
+
+    def rows(i):
+        return i["x"].astype(float).reshape(-1, i["x"].shape[1])
+
+    def x_hat(i, v):
+        flat = rows(i)
+        return ((flat - flat.mean(0)) / np.sqrt(flat.var(0) + i["eps"])).reshape(i["x"].shape)
+
+    return {"mean": lambda i, v: rows(i).mean(0), "var": lambda i, v: rows(i).var(0), "x_hat": x_hat}
+
+
+def _summed_over(count):
+    """Mean and variance with the sums divided by ``count(n, c, h, w)``."""
+
+    def var(i, v):
+        return ((i["x"] - _c(v["mean"])) ** 2).sum(AXES) / count(*i["x"].shape)
+
+    return {"mean": lambda i, v: i["x"].sum(AXES, dtype=float) / count(*i["x"].shape), "var": var}
+
+
+def _unbiased(i):
+    return i["x"].var(AXES, ddof=1, dtype=float)
+
+
+def _x_hat(i):
+    x = i["x"].astype(float)
+    return (x - x.mean(AXES, keepdims=True)) / np.sqrt(x.var(AXES, keepdims=True) + i["eps"])
+
+
+def _y(i):
+    return _c(i["gamma"]) * _x_hat(i) + _c(i["beta"])
+
+
+def _put_back_by_reshape(values):
+    return values.transpose(0, 2, 3, 1).reshape(values.shape)
+
+
+def _three_channels(x, gamma, beta, eps):
+    y, x_hat, mean, var = np.zeros(x.shape), np.zeros(x.shape), np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for k in range(3):
+        mean[k], var[k] = x[:, k].mean(), x[:, k].var()
+        x_hat[:, k] = (x[:, k] - mean[k]) / np.sqrt(var[k] + eps)
+        y[:, k] = gamma[k] * x_hat[:, k] + beta[k]
+    return y, x_hat, mean, var
+
+
+CONVOLUTION = Spec(
+    name="batchnorm_conv_forward",
+    outputs=("y", "x_hat", "mean", "var"),
+    nodes={
+        "mean": Node(lambda i, v: i["x"].mean(AXES, dtype=float)),
+        "var": Node(lambda i, v: ((i["x"] - _c(v["mean"])) ** 2).mean(AXES)),
+        "x_hat": Node(
+            lambda i, v: (i["x"] - _c(v["mean"])) / np.sqrt(_c(v["var"]) + i["eps"]),
+            magnitude=lambda i: np.max(np.abs(i["x"]) / np.sqrt(i["x"].var(AXES, keepdims=True) + i["eps"])),
+        ),
+        "y": Node(lambda i, v: _c(i["gamma"]) * v["x_hat"] + _c(i["beta"])),
+    },
+    reference=_conv_forward,
+    cases=_conv_cases,
+    parts=(
+        Part(
+            "mean of each channel",
+            2,
+            ("mean",),
+            nudge="Which of the four axes are left in a result of shape (C,)?",
+            hint="A channel's values lie along three axes, 0, 2 and 3: all examples and all positions.",
+            source="Ioffe & Szegedy 2015, Section 3.2: the effective mini-batch has m = N * H * W values.",
+        ),
+        Part(
+            "variance of each channel",
+            2,
+            ("var",),
+            nudge="To subtract a mean of shape (C,) from x, where in its shape do the axes of length 1 belong?",
+            hint="The mean lines up with axis 1 of x as mean[:, None, None]. Then average the squares over 0, 2 and 3.",
+            source="Ioffe & Szegedy 2015, Algorithm 1, line 2, with m = N * H * W.",
+        ),
+        Part(
+            "x_hat, from your mean and variance",
+            2,
+            ("x_hat",),
+            nudge="Does each image keep its place when you normalise?",
+            hint="Give mean and var the shape (C, 1, 1), so that they line up with axis 1. eps goes under the root.",
+            source="Ioffe & Szegedy 2015, Algorithm 1, line 3.",
+        ),
+        Part(
+            "y, from your x_hat",
+            2,
+            ("y",),
+            nudge="With which axis of x_hat does NumPy line up a vector of shape (C,)?",
+            hint="NumPy lines shapes up from the right, so gamma of shape (C,) meets the axis W. gamma[:, None, None] "
+            "meets the channels.",
+            source="Ioffe & Szegedy 2015, Section 3.2: one gamma and one beta for each channel.",
+        ),
+        Part(
+            "a constant channel, one image, images of one pixel",
+            1,
+            ("mean", "var", "x_hat", "y"),
+            ("edge",),
+            nudge="Which of N, H and W may be 1?",
+            hint="Only m = N * H * W counts. With variance 0, eps alone keeps the root above zero.",
+            source="The chapter's section 'Images'.",
+        ),
+        Part(
+            "channels with a large mean",
+            1,
+            ("mean", "var", "x_hat", "y"),
+            ("offset",),
+            nudge="How do you compute the variance?",
+            hint="Subtract the mean before you square. mean(x**2) - mean(x)**2 loses the digits that matter.",
+            source="Ioffe & Szegedy 2015, Algorithm 1, line 2: the mean of (x - mean)**2.",
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            "statistics_of_each_position",
+            "Your statistics are taken over the examples alone (axis 0), for each position by itself. A "
+            "convolution treats all positions alike, and so does its normalisation: average over axes 0, 2 and 3.",
+            _with_axes(0),
+        ),
+        Mistake(
+            "statistics_of_each_image",
+            "Your statistics are taken for each image by itself (axes 2 and 3). That is instance normalization. "
+            "Batch normalization averages over the batch too: axes 0, 2 and 3.",
+            _with_axes(2, 3),
+        ),
+        Mistake(
+            "statistics_over_channels",
+            "Your statistics run over the channels of each example (axes 1, 2 and 3). That is layer normalization. "
+            "Keep the channels apart: axes 0, 2 and 3.",
+            _with_axes(1, 2, 3),
+        ),
+        Mistake(
+            "channels_taken_to_be_last",
+            "Your statistics are taken over axes 0, 1 and 2, as if the channels came last. Here they are axis 1: "
+            "average over 0, 2 and 3.",
+            _with_axes(0, 1, 2),
+        ),
+        Mistake(
+            "width_forgotten",
+            "Your statistics leave out the last axis: each column of the image has its own. Average over axes 0, 2 and 3.",
+            _with_axes(0, 2),
+        ),
+        Mistake(
+            "height_forgotten",
+            "Your statistics leave out axis 2: each row of the image has its own. Average over axes 0, 2 and 3.",
+            _with_axes(0, 3),
+        ),
+        Mistake(
+            "statistics_of_whole_array",
+            "Your mean and variance are single numbers for the whole array. Each channel has its own: pass "
+            "axis=(0, 2, 3).",
+            {**_with_axes(0, 1, 2, 3)},
+        ),
+        Mistake(
+            "reshaped_without_transpose",
+            "Your x is reshaped to (-1, C) as it lies in memory, which puts neighbouring pixels into different "
+            "columns. Move the channels to the end first: x.transpose(0, 2, 3, 1).reshape(-1, C).",
+            _without_transpose(),
+        ),
+        Mistake(
+            "three_channels_hard_coded",
+            "Your function normalises three channels, however many there are. Take the number from x.shape[1].",
+            code=_three_channels,
+        ),
+        Mistake(
+            "divides_by_n",
+            "Your mean and variance are sums divided by N. Each channel has m = N * H * W values: divide by that.",
+            _summed_over(lambda n, c, h, w: n),
+        ),
+        Mistake(
+            "square_images_assumed",
+            "Your m is N * H * H. Images need not be square: m = N * H * W.",
+            _summed_over(lambda n, c, h, w: n * h * h),
+        ),
+        Mistake(
+            "m_counts_all_entries",
+            "Your m is x.size, which counts the entries of all channels together. One channel has m = N * H * W values.",
+            _summed_over(lambda n, c, h, w: n * c * h * w),
+        ),
+        Mistake(
+            "variance_divides_by_n",
+            "Your variance is a sum divided by N. Each channel has m = N * H * W values: divide by that.",
+            {"var": _summed_over(lambda n, c, h, w: n)["var"]},
+        ),
+        Mistake(
+            "variance_divides_by_m_minus_1",
+            "Your variance divides by m - 1. The variance that normalises is the biased one, divided by m.",
+            {"var": lambda i, v: _unbiased(i)},
+        ),
+        Mistake(
+            "variance_is_standard_deviation",
+            "Your var is the standard deviation. Return the variance itself; the root is taken later, with eps in it.",
+            {"var": lambda i, v: i["x"].std(AXES, dtype=float)},
+        ),
+        Mistake(
+            "eps_outside_root",
+            "Your eps is added outside the square root. Algorithm 1, line 3, has it inside: sqrt(var + eps).",
+            {"x_hat": lambda i, v: (i["x"] - _c(v["mean"])) / (np.sqrt(_c(v["var"])) + i["eps"])},
+        ),
+        Mistake(
+            "eps_missing",
+            "Your x_hat has no eps. Divide by sqrt(var + eps), or a constant channel divides by zero.",
+            {"x_hat": lambda i, v: (i["x"] - _c(v["mean"])) / np.sqrt(_c(v["var"]))},
+        ),
+        Mistake(
+            "eps_hard_coded",
+            "Your eps is always 1e-5. Use the argument eps that the caller passes.",
+            {"x_hat": lambda i, v: (i["x"] - _c(v["mean"])) / np.sqrt(_c(v["var"]) + 1e-5)},
+        ),
+        Mistake(
+            "divides_by_variance",
+            "Your x_hat is divided by the variance. Divide by the standard deviation, sqrt(var + eps).",
+            {"x_hat": lambda i, v: (i["x"] - _c(v["mean"])) / (_c(v["var"]) + i["eps"])},
+        ),
+        Mistake(
+            "put_back_by_reshape",
+            "Your result is reshaped to (N, C, H, W) while its channels are still at the end, so that the pixels are "
+            "shuffled. Reshape to (N, H, W, C), then transpose(0, 3, 1, 2).",
+            {
+                "x_hat": lambda i, v: _put_back_by_reshape(_x_hat(i)),
+                "y": lambda i, v: _put_back_by_reshape(_y(i)),
+            },
+        ),
+        Mistake(
+            "channels_left_at_the_end",
+            "Your result has the shape (N, H, W, C). Put the channels back to axis 1: transpose(0, 3, 1, 2).",
+            {
+                "x_hat": lambda i, v: _x_hat(i).transpose(0, 2, 3, 1),
+                "y": lambda i, v: _y(i).transpose(0, 2, 3, 1),
+            },
+        ),
+        Mistake(
+            "gamma_along_the_width",
+            "Your gamma and beta run along the width of the image, since NumPy lines up (C,) with the last axis. It "
+            "fails, or is silently wrong where W is C. Use gamma[:, None, None].",
+            {"y": lambda i, v: i["gamma"] * v["x_hat"] + i["beta"]},
+        ),
+        Mistake(
+            "gamma_along_the_height",
+            "Your gamma and beta run along the height of the image. They need two axes of length 1 after them: "
+            "gamma[:, None, None].",
+            {"y": lambda i, v: i["gamma"][:, None] * v["x_hat"] + i["beta"][:, None]},
+        ),
+        Mistake(
+            "gamma_along_the_batch",
+            "Your gamma and beta run along the examples. They belong to the channels, axis 1: use gamma[:, None, None].",
+            {"y": lambda i, v: i["gamma"][:, None, None, None] * v["x_hat"] + i["beta"][:, None, None, None]},
+        ),
+        Mistake(
+            "gamma_forgotten",
+            "Your y lacks gamma. Algorithm 1, line 4: y = gamma * x_hat + beta.",
+            {"y": lambda i, v: v["x_hat"] + _c(i["beta"])},
+        ),
+        Mistake(
+            "beta_forgotten",
+            "Your y lacks beta. Algorithm 1, line 4: y = gamma * x_hat + beta.",
+            {"y": lambda i, v: _c(i["gamma"]) * v["x_hat"]},
+        ),
+        Mistake(
+            "gamma_and_beta_swapped",
+            "Your gamma and beta have changed places: gamma scales, beta shifts.",
+            {"y": lambda i, v: _c(i["beta"]) * v["x_hat"] + _c(i["gamma"])},
+        ),
+    ),
+    chapter="batchnorm_transform",
+)
