@@ -84,6 +84,10 @@ def _without_transpose():
     return {"mean": lambda i, v: rows(i).mean(0), "var": lambda i, v: rows(i).var(0), "x_hat": x_hat}
 
 
+def _channel_rows(i):
+    return i["x"].astype(float).reshape(i["x"].shape[1], -1)
+
+
 def _summed_over(count):
     """Mean and variance with the sums divided by ``count(n, c, h, w)``."""
 
@@ -234,6 +238,38 @@ CONVOLUTION = Spec(
             _without_transpose(),
         ),
         Mistake(
+            "reshaped_to_channels_without_transpose",
+            "Your x is reshaped to (C, -1) as it lies in memory, which mixes the channels of different images. Bring "
+            "the channels to the front first: x.transpose(1, 0, 2, 3).reshape(C, -1).",
+            {
+                "mean": lambda i, v: _channel_rows(i).mean(1),
+                "var": lambda i, v: _channel_rows(i).var(1),
+            },
+        ),
+        Mistake(
+            "variance_averaged_over_images",
+            "Your variance is taken in each image and then averaged. That leaves out how the images differ from "
+            "each other: subtract the mean of the channel, and average over all of axes 0, 2 and 3 at once.",
+            {"var": lambda i, v: i["x"].var((2, 3), dtype=float).mean(0)},
+        ),
+        Mistake(
+            "variance_averaged_over_positions",
+            "Your variance is taken at each position and then averaged. That leaves out how the positions differ "
+            "from each other: subtract the mean of the channel, and average over all of axes 0, 2 and 3 at once.",
+            {"var": lambda i, v: i["x"].var(0, dtype=float).mean((1, 2))},
+        ),
+        Mistake(
+            "variance_in_one_pass",
+            "Your variance is mean(x**2) - mean(x)**2. On paper that is right; in floating point it takes the "
+            "difference of two nearly equal numbers when the mean is large. Subtract the mean before you square.",
+            {"var": lambda i, v: (i["x"] ** 2).mean(AXES) - i["x"].mean(AXES) ** 2},
+        ),
+        Mistake(
+            "y_and_x_hat_swapped",
+            "Your y and x_hat are returned in each other's place. The order is y, x_hat, mean, var.",
+            {"x_hat": lambda i, v: _y(i), "y": lambda i, v: _x_hat(i)},
+        ),
+        Mistake(
             "three_channels_hard_coded",
             "Your function normalises three channels, however many there are. Take the number from x.shape[1].",
             code=_three_channels,
@@ -306,6 +342,21 @@ CONVOLUTION = Spec(
             },
         ),
         Mistake(
+            "mean_along_the_width",
+            "Your mean is subtracted along the width of the image, since NumPy lines up (C,) with the last axis. It "
+            "fails, or is silently wrong where W is C. Use mean[:, None, None].",
+            {
+                "var": lambda i, v: ((i["x"] - v["mean"]) ** 2).mean(AXES),
+                "x_hat": lambda i, v: (i["x"] - v["mean"]) / np.sqrt(v["var"] + i["eps"]),
+            },
+        ),
+        Mistake(
+            "statistics_along_the_width",
+            "Your mean and var meet the width of the image, since NumPy lines up (C,) with the last axis. It fails, or "
+            "is silently wrong where W is C. Use mean[:, None, None] and var[:, None, None].",
+            {"x_hat": lambda i, v: (i["x"] - v["mean"]) / np.sqrt(v["var"] + i["eps"])},
+        ),
+        Mistake(
             "gamma_along_the_width",
             "Your gamma and beta run along the width of the image, since NumPy lines up (C,) with the last axis. It "
             "fails, or is silently wrong where W is C. Use gamma[:, None, None].",
@@ -331,6 +382,11 @@ CONVOLUTION = Spec(
             "beta_forgotten",
             "Your y lacks beta. Algorithm 1, line 4: y = gamma * x_hat + beta.",
             {"y": lambda i, v: _c(i["gamma"]) * v["x_hat"]},
+        ),
+        Mistake(
+            "gamma_applied_twice",
+            "Your y has gamma twice. Scale once: y = gamma * x_hat + beta.",
+            {"y": lambda i, v: _c(i["gamma"]) ** 2 * v["x_hat"] + _c(i["beta"])},
         ),
         Mistake(
             "gamma_and_beta_swapped",

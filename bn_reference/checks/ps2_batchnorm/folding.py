@@ -131,6 +131,12 @@ MISTAKES = (
         keeps=0.25,
     ),
     Mistake(
+        "eps_hard_coded",
+        "Your eps is always 1e-5. Use the argument eps that the caller passes.",
+        _with_scale(lambda i: i["gamma"] / np.sqrt(i["running_var"] + 1e-5)),
+        keeps=0.5,
+    ),
+    Mistake(
         "weight_not_scaled",
         "Your weight comes back as it was. BN scales each output of the layer: multiply the weights of output k by "
         "scale[k].",
@@ -169,6 +175,21 @@ MISTAKES = (
         "Your new bias has the layer's bias and running_mean with the wrong signs: it is (bias - running_mean) * "
         "scale + beta.",
         {"bias": lambda i, v: (i["running_mean"] - _bias(i)) * _scale(i) + i["beta"]},
+    ),
+    Mistake(
+        "gamma_forgotten_in_bias",
+        "Your new bias lacks gamma: (bias - running_mean) is multiplied by the same scale as the weight.",
+        {
+            "bias": lambda i, v: (
+                (_bias(i) - i["running_mean"]) / np.sqrt(i["running_var"] + i["eps"]) + i["beta"]
+            )
+        },
+    ),
+    Mistake(
+        "gamma_alone_in_bias",
+        "Your new bias multiplies by gamma and forgets to divide by sqrt(running_var + eps): use the same scale as "
+        "for the weight.",
+        {"bias": lambda i, v: (_bias(i) - i["running_mean"]) * i["gamma"] + i["beta"]},
     ),
     Mistake(
         "beta_forgotten",

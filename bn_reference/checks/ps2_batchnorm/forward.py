@@ -16,6 +16,15 @@ def _forward(x, gamma, beta, eps):
     return y, cache.x_hat, cache.mean, cache.var
 
 
+def _unbiased(i):
+    return i["x"].var(0, ddof=1) if len(i["x"]) > 1 else np.full(i["x"].shape[1], np.nan)
+
+
+def _right_x_hat(i):
+    x = i["x"].astype(float)
+    return (x - x.mean(0)) / np.sqrt(x.var(0) + i["eps"])
+
+
 FORWARD = Spec(
     name="batchnorm_forward",
     outputs=("y", "x_hat", "mean", "var"),
@@ -88,10 +97,37 @@ FORWARD = Spec(
             "variance_divides_by_n_minus_1",
             "Your variance divides by N - 1. Algorithm 1, line 2, divides by N: the variance that normalises "
             "is the biased one.",
+            {"var": lambda i, v: _unbiased(i)},
+        ),
+        Mistake(
+            "variance_in_one_pass",
+            "Your variance is mean(x**2) - mean(x)**2. On paper that is right; in floating point it takes the "
+            "difference of two nearly equal numbers when the mean is large. Subtract the mean before you square.",
+            {"var": lambda i, v: (i["x"] ** 2).mean(0) - i["x"].mean(0) ** 2},
+        ),
+        Mistake(
+            "divides_by_number_of_features",
+            "Your sums are divided by the number of features, x.shape[1]. Divide by the number of examples, x.shape[0].",
             {
-                "var": lambda i, v: (
-                    i["x"].var(0, ddof=1) if len(i["x"]) > 1 else np.full(i["x"].shape[1], np.nan)
-                )
+                "mean": lambda i, v: i["x"].sum(0, dtype=float) / i["x"].shape[1],
+                "var": lambda i, v: ((i["x"] - v["mean"]) ** 2).sum(0) / i["x"].shape[1],
+            },
+        ),
+        Mistake(
+            "mean_and_var_swapped",
+            "Your mean and var are returned in each other's place. The order is y, x_hat, mean, var.",
+            {
+                "mean": lambda i, v: i["x"].var(0, dtype=float),
+                "var": lambda i, v: i["x"].mean(0, dtype=float),
+                "x_hat": lambda i, v: _right_x_hat(i),
+            },
+        ),
+        Mistake(
+            "y_and_x_hat_swapped",
+            "Your y and x_hat are returned in each other's place. The order is y, x_hat, mean, var.",
+            {
+                "x_hat": lambda i, v: i["gamma"] * _right_x_hat(i) + i["beta"],
+                "y": lambda i, v: _right_x_hat(i),
             },
         ),
         Mistake(
@@ -114,6 +150,14 @@ FORWARD = Spec(
             "eps_outside_root",
             "Your eps is added outside the square root. Algorithm 1, line 3, has it inside: sqrt(var + eps).",
             {"x_hat": lambda i, v: (i["x"] - v["mean"]) / (np.sqrt(v["var"]) + i["eps"])},
+        ),
+        Mistake(
+            "x_hat_with_unbiased_variance",
+            "Your x_hat divides by the unbiased standard deviation, though your var is the biased one. Use your var.",
+            {
+                "var": lambda i, v: i["x"].var(0, dtype=float),
+                "x_hat": lambda i, v: (i["x"] - v["mean"]) / np.sqrt(_unbiased(i) + i["eps"]),
+            },
         ),
         Mistake(
             "eps_missing",
@@ -140,6 +184,21 @@ FORWARD = Spec(
             "mean_not_subtracted",
             "Your x_hat is scaled but not centred. Subtract the mean before you divide.",
             {"x_hat": lambda i, v: i["x"] / np.sqrt(v["var"] + i["eps"])},
+        ),
+        Mistake(
+            "x_hat_negated",
+            "Your x_hat has the wrong sign: subtract the mean from x, not x from the mean.",
+            {"x_hat": lambda i, v: (v["mean"] - i["x"]) / np.sqrt(v["var"] + i["eps"])},
+        ),
+        Mistake(
+            "gamma_applied_twice",
+            "Your y has gamma twice. Scale once: y = gamma * x_hat + beta.",
+            {"y": lambda i, v: i["gamma"] ** 2 * v["x_hat"] + i["beta"]},
+        ),
+        Mistake(
+            "beta_subtracted",
+            "Your y subtracts beta. Line 4 adds it: y = gamma * x_hat + beta.",
+            {"y": lambda i, v: i["gamma"] * v["x_hat"] - i["beta"]},
         ),
         Mistake(
             "gamma_forgotten",

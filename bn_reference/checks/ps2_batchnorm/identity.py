@@ -143,6 +143,12 @@ IDENTITY = Spec(
             {"beta": lambda i, v: _mean(i) / np.sqrt(_var(i) + i["eps"])},
         ),
         Mistake(
+            "beta_of_the_normalising_line",
+            "Your beta is -mean / sqrt(var + eps): that is the line that normalises, x * (1 / std) - mean / std. "
+            "Here you need the line that goes back: gamma = std, beta = mean.",
+            {"beta": lambda i, v: -_mean(i) / np.sqrt(_var(i) + i["eps"])},
+        ),
+        Mistake(
             "beta_forgotten",
             "Your beta is 0. That leaves y = x - mean: beta has to add the mean again.",
             {"beta": lambda i, v: np.zeros(i["x"].shape[1])},

@@ -213,6 +213,16 @@ LAYER = Spec(
             keeps=0.5,
         ),
         Mistake(
+            "gamma_and_beta_forgotten",
+            "Your layer stops at x_hat. Scale by gamma and shift by beta, in both modes.",
+            {
+                "y": _if_training(
+                    lambda i: _by_batch({**i, "gamma": 1.0, "beta": 0.0}),
+                    lambda i: _by_running({**i, "gamma": 1.0, "beta": 0.0}),
+                )
+            },
+        ),
+        Mistake(
             "running_statistics_updated_at_inference",
             "Your layer updates the running statistics at inference too. Test data must not change the layer: "
             "return them as they came in.",

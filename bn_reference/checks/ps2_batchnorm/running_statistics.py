@@ -165,6 +165,20 @@ RUNNING = Spec(
             keeps=0.5,
         ),
         Mistake(
+            "mean_corrected_too",
+            "Your mean is multiplied by m / (m - 1) as well. Only the variance is biased; the mean is right as it is.",
+            {"running_mean": lambda i, v: _moved(i, "running_mean", i["mean"] * i["m"] / (i["m"] - 1))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "results_swapped",
+            "Your results are returned in each other's place. The order is new_mean, new_var.",
+            {
+                "running_mean": lambda i, v: _moved(i, "running_var", _unbiased(i)),
+                "running_var": lambda i, v: _moved(i, "running_mean", i["mean"]),
+            },
+        ),
+        Mistake(
             "old_value_dropped",
             "Your running statistics are those of the latest batch. Mix them with the old ones.",
             {"running_mean": lambda i, v: i["mean"], "running_var": lambda i, v: _unbiased(i)},

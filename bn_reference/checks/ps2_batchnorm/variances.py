@@ -172,6 +172,19 @@ VARIANCES = Spec(
             },
         ),
         Mistake(
+            "variance_across_batches",
+            "Your variance runs across the batches, position by position. In an array of shape (batches, m, C) take "
+            "it over axis 1, and then the mean over axis 0.",
+            {
+                "biased": lambda i, v: _batches(i).var(0).mean(0),
+                "unbiased": lambda i, v: (
+                    _batches(i).var(0, ddof=1).mean(0)
+                    if len(_batches(i)) > 1
+                    else np.full(i["x"].shape[1], np.nan)
+                ),
+            },
+        ),
+        Mistake(
             "summed_over_batches",
             "Your variances are summed over the batches. Divide by the number of batches.",
             {
@@ -208,6 +221,12 @@ VARIANCES = Spec(
             "correction_with_n",
             "Your correction is N / (N - 1), with all the rows. Each variance is taken over m rows: use m / (m - 1).",
             {"unbiased": lambda i, v: _corrected(i, len(i["x"]))},
+        ),
+        Mistake(
+            "correction_for_all_batches_together",
+            "Your unbiased variance subtracts 1 once, from the number of all rows. Each batch has a mean of its "
+            "own, and loses 1 for it: divide by m - 1 in each.",
+            {"unbiased": lambda i, v: _corrected(i, _batches(i)[:, :, 0].size)},
         ),
         Mistake(
             "both_biased",
