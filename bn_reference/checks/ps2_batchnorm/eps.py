@@ -44,6 +44,18 @@ def _effect(var_of, eps_of=lambda i: i["eps"]):
     }
 
 
+def _x_hats(i):
+    """x_hat with eps inside the root, and with eps outside."""
+    x = i["x"].astype(float)
+    centered = x - x.mean(0)
+    return centered / np.sqrt(_var(i) + i["eps"]), centered / (np.sqrt(_var(i)) + i["eps"])
+
+
+def _correction(i):
+    n = np.float64(len(i["x"]))
+    return n / (n - 1)
+
+
 _RIGHT = _effect(_var)
 
 EPS = Spec(
@@ -162,8 +174,8 @@ EPS = Spec(
             "standard_deviations_returned",
             "Your inside and outside are standard deviations of x_hat. Asked for are its variances: square them.",
             {
-                "inside": lambda i, v: np.sqrt(_RIGHT["inside"](i, v)),
-                "outside": lambda i, v: np.sqrt(_RIGHT["outside"](i, v)),
+                "inside": lambda i, v: _x_hats(i)[0].std(0),
+                "outside": lambda i, v: _x_hats(i)[1].std(0),
             },
             keeps=0.5,
         ),
@@ -193,6 +205,32 @@ EPS = Spec(
             "both_inside",
             "Your outside is the same as your inside. Outside means: divide by sqrt(var) + eps.",
             {"outside": _RIGHT["inside"]},
+        ),
+        Mistake(
+            "inside_not_squared",
+            "Your inside is var * gain. The values are multiplied by gain, so their variance by gain squared: "
+            "var / (var + eps).",
+            {"inside": lambda i, v: _var(i) / np.sqrt(_var(i) + i["eps"])},
+        ),
+        Mistake(
+            "variance_of_all_of_x_hat",
+            "Your inside and outside are single numbers for the whole of x_hat. Each feature has its own: pass axis=0.",
+            {"inside": lambda i, v: _x_hats(i)[0].var(), "outside": lambda i, v: _x_hats(i)[1].var()},
+        ),
+        Mistake(
+            "unbiased_variance_of_x_hat",
+            "Your inside and outside divide by N - 1. Asked for are the variances over the batch, divided by N.",
+            {
+                "inside": lambda i, v: _RIGHT["inside"](i, v) * _correction(i),
+                "outside": lambda i, v: _RIGHT["outside"](i, v) * _correction(i),
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "variance_in_one_pass",
+            "Your variance is mean(x**2) - mean(x)**2. On paper that is right; in floating point it takes the "
+            "difference of two nearly equal numbers when the mean is large. Subtract the mean before you square.",
+            _effect(lambda i: (i["x"] ** 2).mean(0) - i["x"].mean(0) ** 2),
         ),
     ),
     chapter="batchnorm_transform",

@@ -58,6 +58,14 @@ def _scale(i, power=0.5):
     return i["gamma"] / (i["running_var"] + i["eps"]) ** power
 
 
+def _without_eps(i):
+    return i["gamma"] / np.sqrt(i["running_var"])
+
+
+def _eps_outside(i):
+    return i["gamma"] / (np.sqrt(i["running_var"]) + i["eps"])
+
+
 def _bias(i):
     return 0.0 if i["bias"] is None else i["bias"]
 
@@ -104,13 +112,13 @@ MISTAKES = (
     Mistake(
         "eps_missing",
         "Your scale has no eps. Training and inference had sqrt(running_var + eps), and folding has to give the same.",
-        _with_scale(lambda i: i["gamma"] / np.sqrt(i["running_var"])),
+        _with_scale(_without_eps),
         keeps=0.5,
     ),
     Mistake(
         "eps_outside_root",
         "Your eps is added outside the square root. Use gamma / sqrt(running_var + eps).",
-        _with_scale(lambda i: i["gamma"] / (np.sqrt(i["running_var"]) + i["eps"])),
+        _with_scale(_eps_outside),
         keeps=0.5,
     ),
     Mistake(
@@ -135,6 +143,30 @@ MISTAKES = (
         "Your eps is always 1e-5. Use the argument eps that the caller passes.",
         _with_scale(lambda i: i["gamma"] / np.sqrt(i["running_var"] + 1e-5)),
         keeps=0.5,
+    ),
+    Mistake(
+        "eps_missing_in_weight",
+        "Your weight is scaled without eps: the scale is gamma / sqrt(running_var + eps), for the weight and for the bias.",
+        {"weight": _with_scale(_without_eps)["weight"]},
+        keeps=0.5,
+    ),
+    Mistake(
+        "eps_outside_root_in_weight",
+        "Your weight is scaled with eps outside the square root: use gamma / sqrt(running_var + eps), for the weight "
+        "and for the bias.",
+        {"weight": _with_scale(_eps_outside)["weight"]},
+        keeps=0.5,
+    ),
+    Mistake(
+        "gamma_forgotten_in_weight",
+        "Your weight is scaled without gamma: the scale is gamma / sqrt(running_var + eps), for the weight and for "
+        "the bias.",
+        {"weight": lambda i, v: i["weight"] * _along_outputs(i, _scale(i) / i["gamma"])},
+    ),
+    Mistake(
+        "gamma_alone_in_weight",
+        "Your weight is multiplied by gamma alone. Divide by sqrt(running_var + eps) too.",
+        {"weight": lambda i, v: i["weight"] * _along_outputs(i, i["gamma"])},
     ),
     Mistake(
         "weight_not_scaled",

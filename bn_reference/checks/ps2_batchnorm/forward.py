@@ -25,6 +25,18 @@ def _right_x_hat(i):
     return (x - x.mean(0)) / np.sqrt(x.var(0) + i["eps"])
 
 
+def _in_another_dtype(dtype):
+    """The right formulas on ``x.astype(dtype)``."""
+
+    def function(x, gamma, beta, eps):
+        x = x.astype(dtype)
+        mean, var = x.mean(0), x.var(0)
+        x_hat = (x - mean) / np.sqrt(var + eps)
+        return gamma * x_hat + beta, x_hat, mean, var
+
+    return function
+
+
 FORWARD = Spec(
     name="batchnorm_forward",
     outputs=("y", "x_hat", "mean", "var"),
@@ -142,6 +154,21 @@ FORWARD = Spec(
             {"var": lambda i, v: i["x"].var(0) + i["eps"]},
         ),
         Mistake(
+            "mean_absolute_deviation",
+            "Your var averages |x - mean|. The variance averages the squares, (x - mean)**2.",
+            {"var": lambda i, v: np.abs(i["x"] - v["mean"]).mean(0)},
+        ),
+        Mistake(
+            "results_in_the_order_of_the_algorithm",
+            "Your results come in the order of Algorithm 1: mean, var, x_hat, y. Return y, x_hat, mean, var.",
+            {
+                "mean": lambda i, v: _right_x_hat(i),
+                "var": lambda i, v: i["gamma"] * _right_x_hat(i) + i["beta"],
+                "x_hat": lambda i, v: i["x"].var(0, dtype=float),
+                "y": lambda i, v: i["x"].mean(0, dtype=float),
+            },
+        ),
+        Mistake(
             "variance_without_mean",
             "Your variance averages x**2. Subtract the mean first: the variance is the average of (x - mean)**2.",
             {"var": lambda i, v: (i["x"] ** 2).mean(0)},
@@ -235,6 +262,17 @@ FORWARD = Spec(
             "statistics_of_whole_array",
             "Your mean and variance are single numbers for the whole array. Each feature has its own: pass axis=0.",
             {"mean": lambda i, v: i["x"].mean(), "var": lambda i, v: i["x"].var()},
+        ),
+        Mistake(
+            "float32_inside",
+            "Your function computes in float32, whatever comes in, and loses half of the digits of a float64 batch. "
+            "Leave x in its own dtype.",
+            code=_in_another_dtype(np.float32),
+        ),
+        Mistake(
+            "integers_inside",
+            "Your function cuts x off to integers. Leave x in its own dtype.",
+            code=_in_another_dtype(int),
         ),
     ),
     chapter="batchnorm_transform",

@@ -168,6 +168,12 @@ IDENTITY = Spec(
             "Your y is x_hat: the transform was called with gamma 1 and beta 0. Hand it the gamma and beta that you found.",
             {"y": lambda i, v: _x_hat(i)},
         ),
+        Mistake(
+            "variance_in_one_pass",
+            "Your gamma comes from mean(x**2) - mean(x)**2, which takes the difference of two nearly equal numbers when "
+            "the mean is large. Subtract the mean before you square, or use the var of your forward pass.",
+            {"gamma": lambda i, v: np.sqrt((i["x"] ** 2).mean(0) - i["x"].mean(0) ** 2 + i["eps"])},
+        ),
     ),
     chapter="batchnorm_transform",
 )

@@ -183,6 +183,61 @@ RUNNING = Spec(
             "Your running statistics are those of the latest batch. Mix them with the old ones.",
             {"running_mean": lambda i, v: i["mean"], "running_var": lambda i, v: _unbiased(i)},
         ),
+        Mistake(
+            "latest_batch_returned",
+            "Your function returns mean and var as they came in: the statistics of the latest batch. Mix them with the "
+            "old ones, and make the variance unbiased.",
+            {"running_mean": lambda i, v: i["mean"], "running_var": lambda i, v: i["var"]},
+        ),
+        Mistake(
+            "statistics_not_moved",
+            "Your running statistics come back as they were. Move them towards the new values by the weight momentum.",
+            {"running_mean": lambda i, v: i["running_mean"], "running_var": lambda i, v: i["running_var"]},
+        ),
+        Mistake(
+            "momentum_ignored",
+            "Your function takes the plain average of old and new. The new value has the weight momentum, the old one "
+            "1 - momentum.",
+            {
+                "running_mean": lambda i, v: (i["running_mean"] + i["mean"]) / 2,
+                "running_var": lambda i, v: (i["running_var"] + _unbiased(i)) / 2,
+            },
+        ),
+        Mistake(
+            "old_value_not_faded_and_variance_biased",
+            "Two things: the old value gets the weight 1 - momentum, so that the weights add up to 1; and the variance "
+            "that enters running_var is the unbiased one, var * m / (m - 1).",
+            {
+                "running_mean": lambda i, v: i["running_mean"] + i["momentum"] * i["mean"],
+                "running_var": lambda i, v: i["running_var"] + i["momentum"] * i["var"],
+            },
+        ),
+        Mistake(
+            "momentum_swapped_in_variance",
+            "Your momentum weighs the old variance. It is the weight of the new value, for both statistics.",
+            {
+                "running_var": lambda i, v: (
+                    i["momentum"] * i["running_var"] + (1 - i["momentum"]) * _unbiased(i)
+                )
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "momentum_swapped_in_mean",
+            "Your momentum weighs the old mean. It is the weight of the new value, for both statistics.",
+            {
+                "running_mean": lambda i, v: (
+                    i["momentum"] * i["running_mean"] + (1 - i["momentum"]) * i["mean"]
+                )
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "corrected_twice",
+            "Your variance is corrected twice. Multiply by m / (m - 1) once.",
+            {"running_var": lambda i, v: _moved(i, "running_var", _unbiased(i) * i["m"] / (i["m"] - 1))},
+            keeps=0.5,
+        ),
     ),
     chapter="batchnorm_transform",
 )

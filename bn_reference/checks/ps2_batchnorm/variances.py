@@ -57,6 +57,14 @@ def _uneven(i):
     return [x[start : start + m] for start in range(0, len(x), m)]
 
 
+def _split(i, count):
+    return np.array_split(i["x"].astype(float), count)
+
+
+def _unbiased(rows):
+    return rows.var(0, ddof=1) if len(rows) > 1 else np.full(rows.shape[1], np.nan)
+
+
 def _around(i, center):
     return ((_batches(i) - center) ** 2).mean((0, 1))
 
@@ -206,9 +214,44 @@ VARIANCES = Spec(
             "spoils the comparison: leave those rows out.",
             {
                 "biased": lambda i, v: np.mean([b.var(0) for b in _uneven(i)], axis=0),
-                "unbiased": lambda i, v: np.mean(
-                    [b.var(0, ddof=1) if len(b) > 1 else b[0] * np.nan for b in _uneven(i)], axis=0
+                "unbiased": lambda i, v: np.mean([_unbiased(b) for b in _uneven(i)], axis=0),
+            },
+        ),
+        Mistake(
+            "left_over_rows_added",
+            "Your sum takes in a batch of the rows left over, and is divided by the number of full batches. Leave "
+            "those rows out.",
+            {
+                "biased": lambda i, v: np.sum([b.var(0) for b in _uneven(i)], axis=0) / len(_batches(i)),
+                "unbiased": lambda i, v: (
+                    np.sum([_unbiased(b) for b in _uneven(i)], axis=0) / len(_batches(i))
                 ),
+            },
+        ),
+        Mistake(
+            "left_over_rows_spread",
+            "Your batches are not all of m rows: np.array_split spreads the rows left over among them. Cut x to "
+            "N // m * m rows first.",
+            {
+                "biased": lambda i, v: np.mean([b.var(0) for b in _split(i, len(_batches(i)))], axis=0),
+                "unbiased": lambda i, v: np.mean([_unbiased(b) for b in _split(i, len(_batches(i)))], axis=0),
+            },
+        ),
+        Mistake(
+            "m_taken_for_number_of_batches",
+            "Your function cuts x into m batches. m is the number of rows in a batch.",
+            {
+                "biased": lambda i, v: np.mean([b.var(0) for b in _split(i, i["m"])], axis=0),
+                "unbiased": lambda i, v: np.mean([_unbiased(b) for b in _split(i, i["m"])], axis=0),
+            },
+        ),
+        Mistake(
+            "features_mixed",
+            "Your variances are single numbers for all features. Each feature has its own: in an array of shape "
+            "(batches, m, C) take the variance over axis 1 alone.",
+            {
+                "biased": lambda i, v: _batches(i).var((1, 2)).mean(),
+                "unbiased": lambda i, v: _batches(i).var((1, 2), ddof=1).mean(),
             },
         ),
         Mistake(
