@@ -1,5 +1,6 @@
 """The two functions: what comes in is checked, cut into groups of channels, and given to the kernels."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -98,29 +99,7 @@ def batchnorm_forward(
     if positive_eps(eps) == 0:
         raise ValueError("eps is 0, expected above zero (1e-5 is usual): a constant channel would be 0/0")
     y = output(out, x)
-    x_view, y_view = view(x), view(y)
-    rough = x_view[0] if x_view.ndim == 2 else x_view[0, :, 0]
-    m = x.size // x.shape[1]
-    mean = np.empty(x.shape[1], x.dtype)
-    residue, var = np.empty(x.shape[1]), np.empty(x.shape[1])
-
-    def moments(channels: slice, rows: slice):
-        return kernels.moments(x_view[rows], channels, rough[channels])
-
-    def normalize(channels: slice, sums: tuple[np.ndarray, np.ndarray]):
-        total, square = sums
-        offset = total / m
-        mean[channels] = rough[channels] + offset
-        residue[channels] = (rough[channels] - mean[channels]) + offset
-        var[channels] = np.maximum(square / m - offset**2, 0)
-
-        scale = gamma[channels] / np.sqrt(var[channels] + eps)
-        shift = beta[channels] - residue[channels] * scale
-        vectors = [vector.astype(x.dtype) for vector in (mean[channels], scale, shift)]
-        return lambda rows: kernels.scale_shift(x_view[rows], y_view[rows], channels, *vectors)
-
-    _in_two_passes(x_view, moments, normalize, kernels, threads)
-    return y, Statistics(mean, residue, var, eps)
+    return y, normalize(view(x), view(y), gamma, beta, eps, threads, kernels)
 
 
 def batchnorm_backward(
@@ -184,55 +163,123 @@ def batchnorm_backward(
     dout = same_shape("dout", dout, x, "x").astype(x.dtype, copy=False)
     gamma = channel_vector("gamma", gamma, x)
     dx = output(out, x)
-    x_view, dout_view, dx_view = view(x), view(like(dout, x)), view(dx)
-    hi, lo = statistics.mean, statistics.residue
-    rstd = 1 / np.sqrt(statistics.var + statistics.eps)
-    m = x.size // x.shape[1]
-    dgamma, dbeta = np.empty(x.shape[1]), np.empty(x.shape[1])
-
-    def products(channels: slice, rows: slice):
-        return kernels.products(x_view[rows], dout_view[rows], channels, hi[channels])
-
-    def differentiate(channels: slice, sums: tuple[np.ndarray, np.ndarray]):
-        total, product = sums
-        dbeta[channels] = total
-        dgamma[channels] = (product - lo[channels] * total) * rstd[channels]
-
-        scale = gamma[channels] * rstd[channels]
-        slope = -scale * rstd[channels] * dgamma[channels] / m
-        shift = -scale * dbeta[channels] / m - slope * lo[channels]
-        vectors = [vector.astype(x.dtype) for vector in (hi[channels], scale, slope, shift)]
-        return lambda rows: kernels.combine(x_view[rows], dout_view[rows], dx_view[rows], channels, *vectors)
-
-    _in_two_passes(x_view, products, differentiate, kernels, threads)
+    dgamma, dbeta = differentiate(
+        view(like(dout, x)), view(x), view(dx), gamma.astype(np.float64), statistics, threads, kernels
+    )
     return dx, dgamma.astype(gamma.dtype), dbeta.astype(gamma.dtype)
 
 
-def _in_two_passes(
-    x: np.ndarray, sums: Callable, finish: Callable, kernels: ModuleType, threads: int
-) -> None:
-    """Sum over each channel, then write what follows from the sums.
+def normalize(
+    x: np.ndarray,
+    y: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    eps: float,
+    threads: int,
+    kernels: ModuleType = best_kernels,
+) -> Statistics:
+    """`batchnorm_forward` on views, unchecked: `gamma` and `beta` are float64, `y` is written."""
+    c, threads = x.shape[1], _worthwhile(threads, x)
+    mean, residue, var = np.empty(c, x.dtype), np.empty(c), np.empty(c)
+    if x.ndim == 2 and threads > 1:
+        rough = kernels.rough_mean(x, 0, c)
+        sums = _share(lambda rows: kernels.moments(x[rows], 0, c, rough), _row_blocks(x, threads), threads)
+        mean, residue, var, scale, shift = kernels.statistics(*_added(sums), rough, gamma, beta, len(x), eps)
+        _share(
+            lambda rows: kernels.scale_shift(x[rows], y[rows], 0, c, mean, scale, shift),
+            _row_blocks(x, threads),
+            threads,
+        )
+    else:
+        arguments = gamma, beta, eps, mean, residue, var
+        _share(
+            lambda group: kernels.forward(x, y, group.start, group.stop, *arguments),
+            _channel_groups(x, threads, kernels),
+            threads,
+        )
+    return Statistics(mean, residue, var, eps)
 
-    ``sums(channels, rows)`` gives two sums for each channel; ``finish(channels, sums)`` gives a
-    function that writes some rows. With channels first, the threads share groups of channels,
-    each small enough for its second pass to find it in the cache. With channels last, a row
-    holds every channel, and they share the rows.
+
+def differentiate(
+    dout: np.ndarray,
+    x: np.ndarray,
+    dx: np.ndarray,
+    gamma: np.ndarray,
+    statistics: Statistics,
+    threads: int,
+    kernels: ModuleType = best_kernels,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`batchnorm_backward` on views, unchecked: ``dgamma`` and ``dbeta`` in float64, `dx` is written."""
+    c, threads = x.shape[1], _worthwhile(threads, x)
+    mean, residue, var, eps = statistics.mean, statistics.residue, statistics.var, statistics.eps
+    dgamma, dbeta = np.empty(c), np.empty(c)
+    if x.ndim == 2 and threads > 1:
+        sums = _share(
+            lambda rows: kernels.products(x[rows], dout[rows], 0, c, mean), _row_blocks(x, threads), threads
+        )
+        dgamma, dbeta, *line = kernels.gradients(*_added(sums), mean, residue, var, gamma, len(x), eps)
+        _share(
+            lambda rows: kernels.combine(x[rows], dout[rows], dx[rows], 0, c, mean, *line),
+            _row_blocks(x, threads),
+            threads,
+        )
+    else:
+        arguments = gamma, eps, mean, residue, var, dgamma, dbeta
+        _share(
+            lambda group: kernels.backward(dout, x, dx, group.start, group.stop, *arguments),
+            _channel_groups(x, threads, kernels),
+            threads,
+        )
+    return dgamma, dbeta
+
+
+def _channel_groups(x, threads, kernels):
+    """Ranges of channels: small enough for the second pass to find them in the cache, enough for all threads.
+
+    With channels last, a row holds every channel, and they are one group.
     """
+    c = x.shape[1]
+    if x.ndim == 2:
+        return [slice(0, c)]
+    in_cache = max(1, kernels.CACHE_BYTES // (x.itemsize * x.shape[0] * x.shape[2]))
+    return _cut(c, min(in_cache, -(-c // threads)))
+
+
+def _row_blocks(x, threads):
+    """Ranges of rows, several for each thread: one that starts late takes fewer."""
+    return _cut(len(x), -(-len(x) // (4 * threads)))
+
+
+def _cut(length, size):
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+def _added(sums):
+    return (sum(parts) for parts in zip(*sums, strict=True))
+
+
+def _worthwhile(threads, x):
     if threads < 1:
         raise ValueError(f"threads is {threads}, expected 1 or more")
-    threads = min(threads, max(1, x.nbytes // WORTH_A_THREAD))
-    every_channel, every_row = slice(0, x.shape[1]), slice(None)
-    run = map if threads == 1 else _pool(threads).map
-    if x.ndim == 3:
-        in_cache = max(1, kernels.CACHE_BYTES // (x.itemsize * x.shape[0] * x.shape[2]))
-        groups = _cut(x.shape[1], min(in_cache, -(-x.shape[1] // threads)))
-        for _ in run(lambda group: finish(group, sums(group, every_row))(every_row), groups):
-            pass
-    else:
-        parts = _cut(x.shape[0], -(-x.shape[0] // threads))
-        first, second = zip(*run(lambda rows: sums(every_channel, rows), parts), strict=True)
-        for _ in run(finish(every_channel, (sum(first), sum(second))), parts):
-            pass
+    return min(threads, max(1, x.nbytes // WORTH_A_THREAD))
+
+
+def _share(task: Callable, parts: list[slice], threads: int) -> list:
+    """Do `task` to each part. This thread works too, and does not wait for one that never got to start."""
+    if threads == 1:
+        return [task(part) for part in parts]
+    results, queue = [None] * len(parts), enumerate(parts)
+
+    def work():
+        for i, part in queue:
+            results[i] = task(part)
+
+    others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
+    work()
+    for other in others:
+        if not other.cancel():
+            other.result()
+    return results
 
 
 @lru_cache
@@ -241,5 +288,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads)
 
 
-def _cut(length: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+# The threads of a pool do not live on in a forked process.
+os.register_at_fork(after_in_child=_pool.cache_clear)

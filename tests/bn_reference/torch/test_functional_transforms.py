@@ -16,9 +16,10 @@ from tests.tolerances import assert_close
 
 theirs = torch.nn.functional.batch_norm
 # What torch warns of when it loads its own derivatives and compilers.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.usefixtures("kernels_for_every_size"),
+]
 in_both_modes = pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 of_some_shapes = pytest.mark.parametrize("shape", [(4, 3), (3, 2, 2), (2, 2, 2, 2)], ids=str)
 

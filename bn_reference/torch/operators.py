@@ -1,0 +1,226 @@
+"""Normalisation by the statistics of the batch, as two operators of torch: there, and back.
+
+An operator is one step for torch, whatever happens inside. So each kind of device does it as fast
+as it can: the CPU by the kernels of `bn_reference.fast`, a CUDA device by those of
+`bn_reference.torch.triton_kernels` where Triton is installed, and any other by the formulas that
+stand here. `torch.func.vmap` goes through as well: many batches of C channels are one batch of
+many times C channels.
+
+Both operators take batches ``(N, C)`` or ``(N, C, ...)`` and, for each channel, the mean in two
+parts, ``mean + residue``: see `bn_reference.fast` for why.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bn_reference.layouts import per_channel, reduction_axes
+
+LIBRARY = torch.library.Library("bn_reference", "DEF")
+LIBRARY.define(
+    "normalize(Tensor x, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor, Tensor)"
+)
+LIBRARY.define(
+    "normalize_backward(Tensor dout, Tensor x, Tensor? weight, Tensor mean, Tensor residue, Tensor var, "
+    "float eps) -> (Tensor, Tensor, Tensor)"
+)
+
+WORTH_A_KERNEL = 1 << 12
+"""Values below which the kernels of the CPU gain nothing, and would be compiled for nothing."""
+
+HUGE_BYTES = 1 << 25
+"""From here on the C library hands out fresh memory at each call. NumPy asks for it in huge pages, torch in
+small ones, whose first touch takes longer than the layer; below, torch gets back the memory it freed last."""
+
+
+def normalize(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Normalise with the statistics of the batch, by formulas that run on any device.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, C) or (N, C, ...), floating
+    weight, bias : Tensor of shape (C,), or None
+    eps : float
+
+    Returns
+    -------
+    y : Tensor, shape, dtype and layout of `x`
+    mean, residue, var : Tensor, shape (C,), float32 or wider
+
+    Notes
+    -----
+    Ioffe & Szegedy 2015, Algorithm 1. Batch Normalization does not see a constant that is added to
+    a channel: so ``mean``, rounded, is taken out first, and a large mean does not swamp the spread.
+    Where it is infinite or NaN, zero is taken out, and the residue is the mean.
+    """
+    axes, wide = reduction_axes(x.ndim), widen(x)
+    mean = torch.nan_to_num(wide.mean(axes), nan=0.0, posinf=0.0, neginf=0.0)
+    shifted = wide - per_channel(mean, x.ndim)
+    residue = shifted.mean(axes)
+    var = ((shifted - per_channel(residue, x.ndim)) ** 2).mean(axes)
+    y = apply_statistics(shifted, residue, var, weight, bias, eps)
+    return laid_out_like(x, y.to(x.dtype)), mean, residue, var
+
+
+def normalize_backward(
+    dout: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, residue: Tensor, var: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients ``dx``, ``dweight`` and ``dbias``, by formulas that can be differentiated again.
+
+    Parameters
+    ----------
+    dout, x : Tensor, shape (N, C) or (N, C, ...), floating
+    weight : Tensor of shape (C,), or None
+    mean, residue, var : Tensor, shape (C,)
+        From `normalize`.
+    eps : float
+
+    Returns
+    -------
+    dx : Tensor, shape, dtype and layout of `x`
+    dweight, dbias : Tensor, shape (C,), float32 or wider
+
+    Notes
+    -----
+    The closed form of `bn_reference.batchnorm.batchnorm_backward`.
+    """
+    axes, m = reduction_axes(x.ndim), x.numel() // x.shape[1]
+
+    def channel(vector):
+        return per_channel(vector, x.ndim)
+
+    rstd = torch.rsqrt(var + eps)
+    x_hat = (widen(x) - channel(mean) - channel(residue)) * channel(rstd)
+    dout = widen(dout)
+    dweight, dbias = (dout * x_hat).sum(axes), dout.sum(axes)
+    scale = rstd if weight is None else rstd * widen(weight)
+    dx = channel(scale) * (dout - channel(dbias / m) - x_hat * channel(dweight / m))
+    return laid_out_like(x, dx.to(x.dtype)), dweight, dbias
+
+
+def apply_statistics(
+    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """``weight * (x - mean) / sqrt(var + eps) + bias``, in at least float32."""
+
+    def channel(vector):
+        return per_channel(widen(vector), x.ndim)
+
+    scale = torch.rsqrt(widen(var) + eps)
+    if weight is not None:
+        scale = scale * widen(weight)
+    centered = x - channel(mean)
+    if bias is None:
+        return centered * channel(scale)
+    return torch.addcmul(channel(bias), centered, channel(scale))
+
+
+def widen(x: Tensor) -> Tensor:
+    """float16 and bfloat16 become float32; wider dtypes stay."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def laid_out_like(x: Tensor, y: Tensor) -> Tensor:
+    """`y` with its channels last in memory if those of `x` are, in C order otherwise."""
+    batch, channels, *spatial = x.stride()
+    strides = [batch, *spatial, channels]
+    descend = all(outer >= inner for outer, inner in pairwise(strides))
+    if x.ndim in (4, 5) and channels > 0 and descend:
+        return y.movedim(1, -1).contiguous().movedim(-1, 1)
+    return y.contiguous()
+
+
+def _normalize_on_cpu(x, weight, bias, eps):
+    if x.numel() < WORTH_A_KERNEL or eps == 0:
+        return normalize(x, weight, bias, eps)
+    from bn_reference.fast import transform
+    from bn_reference.fast.arrangement import view
+
+    array = laid_out_like(x, widen(x)).numpy()
+    y = _empty_like(array)
+    statistics = transform.normalize(
+        view(array),
+        view(y),
+        _parameter(weight, x, 1.0),
+        _parameter(bias, x, 0.0),
+        eps,
+        torch.get_num_threads(),
+    )
+    vectors = statistics.mean, statistics.residue, statistics.var
+    y, *vectors = (torch.from_numpy(value) for value in (y, *vectors))
+    return y.to(x.dtype), *(vector.to(vectors[0].dtype) for vector in vectors)
+
+
+def _normalize_backward_on_cpu(dout, x, weight, mean, residue, var, eps):
+    if x.numel() < WORTH_A_KERNEL or eps == 0:
+        return normalize_backward(dout, x, weight, mean, residue, var, eps)
+    from bn_reference.fast import transform
+    from bn_reference.fast.arrangement import view
+
+    dout, array = (laid_out_like(x, value.to(mean.dtype)).numpy() for value in (dout, x))
+    dx = _empty_like(array)
+    statistics = transform.Statistics(mean.numpy(), residue.double().numpy(), var.double().numpy(), eps)
+    dweight, dbias = transform.differentiate(
+        view(dout), view(array), view(dx), _parameter(weight, x, 1.0), statistics, torch.get_num_threads()
+    )
+    dx, dweight, dbias = (torch.from_numpy(value) for value in (dx, dweight, dbias))
+    return dx.to(x.dtype), dweight.to(mean.dtype), dbias.to(mean.dtype)
+
+
+def _empty_like(array):
+    if array.nbytes >= HUGE_BYTES:
+        return np.empty_like(array)
+    return torch.empty_like(torch.from_numpy(array)).numpy()
+
+
+def _parameter(vector, x, default):
+    return np.full(x.shape[1], default) if vector is None else vector.double().numpy()
+
+
+def _normalize_under_vmap(info, in_dims, x, weight, bias, eps):
+    x, weight, bias = (
+        _channels_of_all(value, dim, info.batch_size, axis)
+        for value, dim, axis in zip((x, weight, bias), in_dims, (1, 0, 0), strict=False)
+    )
+    y, *vectors = torch.ops.bn_reference.normalize(x, weight, bias, eps)
+    return _apart((y, *vectors), info.batch_size), (1, 0, 0, 0)
+
+
+def _normalize_backward_under_vmap(info, in_dims, dout, x, weight, mean, residue, var, eps):
+    arguments = [
+        _channels_of_all(value, dim, info.batch_size, axis)
+        for value, dim, axis in zip(
+            (dout, x, weight, mean, residue, var), in_dims, (1, 1, 0, 0, 0, 0), strict=False
+        )
+    ]
+    return _apart(torch.ops.bn_reference.normalize_backward(*arguments, eps), info.batch_size), (1, 0, 0)
+
+
+def _channels_of_all(value, dim, batches, axis):
+    """Put the batches side by side along `axis`, as more channels."""
+    if value is None:
+        return None
+    value = (
+        value.unsqueeze(axis).expand(*value.shape[:axis], batches, *value.shape[axis:])
+        if dim is None
+        else value.movedim(dim, axis)
+    )
+    return value.flatten(axis, axis + 1)
+
+
+def _apart(values, batches):
+    """Undo `_channels_of_all` for a batch and vectors."""
+    first, *vectors = values
+    return first.unflatten(1, (batches, -1)), *(vector.unflatten(0, (batches, -1)) for vector in vectors)
+
+
+LIBRARY.impl("normalize", normalize, "CompositeExplicitAutograd")
+LIBRARY.impl("normalize_backward", normalize_backward, "CompositeExplicitAutograd")
+LIBRARY.impl("normalize", _normalize_on_cpu, "CPU")
+LIBRARY.impl("normalize_backward", _normalize_backward_on_cpu, "CPU")
+torch.library.register_vmap("bn_reference::normalize", _normalize_under_vmap, lib=LIBRARY)
+torch.library.register_vmap("bn_reference::normalize_backward", _normalize_backward_under_vmap, lib=LIBRARY)
