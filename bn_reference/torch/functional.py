@@ -14,7 +14,7 @@ from torch import Tensor
 from bn_reference.layouts import per_channel, positive_eps, reduction_axes
 from bn_reference.torch import operators
 from bn_reference.torch.errors import ArgumentError
-from bn_reference.torch.layouts import check_channels
+from bn_reference.torch.layouts import check_channels, check_floating
 from bn_reference.torch.operators import apply_statistics, laid_out_like, widen
 
 
@@ -174,6 +174,9 @@ def batch_norm(
     >>> batch_norm(x, None, None, training=True, eps=0.0).tolist()
     [[-1.0], [1.0]]
     """
+    check_floating(input)
+    if input.shape == (0,):  # what torch takes for an empty batch as well
+        return input.clone()
     _check(input, running_mean, running_var, weight, bias, training)
     positive_eps(eps)
     if not training:

@@ -25,6 +25,16 @@ def test_an_empty_batch_moves_nothing_and_gives_zero_gradients(shape, training, 
 
 
 @in_both_modes
+def test_an_empty_batch_without_axes_comes_back(training):
+    x, running = torch.zeros(0, requires_grad=True), (torch.zeros(0), torch.ones(0))
+
+    ours, expected = (f(x, *running, training=training) for f in (batch_norm, theirs))
+
+    assert ours.shape == expected.shape == (0,)
+    assert torch.autograd.grad(ours.sum(), x)[0].shape == (0,)
+
+
+@in_both_modes
 def test_a_batch_without_channels_gives_one_back(training):
     x = torch.zeros(2, 0, 4, requires_grad=True)
     running = torch.zeros(0), torch.ones(0)
