@@ -10,6 +10,7 @@ from math import prod
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 from bn_reference.layouts import per_channel, positive_eps, reduction_axes
 from bn_reference.torch import operators
@@ -145,9 +146,9 @@ def batch_norm(
         If `input` is not a floating-point tensor. It is a ``TypeError``, and a
         ``NotImplementedError`` as in torch.
     ArgumentError
-        If shapes do not fit together, running statistics are missing, or each channel holds a
-        single value in training. It is a ``ValueError`` and a ``RuntimeError``, since torch
-        raises the one or the other.
+        If shapes do not fit together, running statistics are missing or to be differentiated, or
+        each channel holds a single value in training. It is a ``ValueError`` and a
+        ``RuntimeError``, since torch raises the one or the other.
     ValueError
         If `eps` is negative, infinite or NaN.
 
@@ -164,9 +165,8 @@ def batch_norm(
 
     Deliberately different from torch: ``eps=0`` is taken in training too, and an infinite or NaN
     `eps` is refused; any mixture of floating dtypes is taken; bfloat16 running statistics round
-    once, where torch on the CPU rounds every product; gradients reach the running
-    statistics at inference; `weight` and `bias` must have shape ``(C,)``, not just C values; an
-    `input` without channels is taken.
+    once, where torch on the CPU rounds every product; `weight` and `bias` must have shape
+    ``(C,)``, not just C values; an `input` without channels is taken.
 
     Examples
     --------
@@ -228,8 +228,26 @@ def _check(input, running_mean, running_var, weight, bias, training):
             f"{missing[0]} is None, expected a tensor of shape ({input.shape[1]},) unless training=True: "
             f"{missing[0]} must be defined in evaluation mode"
         )
+    if not torch.compiler.is_compiling():
+        _check_not_differentiated(input, statistics, training)
     if len(missing) == 1:
         raise ArgumentError(
             f"{missing[0]} is None and the other is not, "
             f"but running_mean and running_var must either both be None or neither be None"
+        )
+
+
+def _check_not_differentiated(input, statistics, training):
+    given = {name: statistic for name, statistic in statistics.items() if statistic is not None}
+    for name, statistic in given.items():
+        if statistic.requires_grad and torch.is_grad_enabled():
+            raise ArgumentError(
+                f"{name} requires a gradient, and batch_norm gives none; pass {name}.detach(): "
+                f"batch_norm is not differentiable with respect to argument '{name}'"
+            )
+    moving = any(unpack_dual(statistic).tangent is not None for statistic in given.values())
+    if moving and not training and unpack_dual(input).tangent is not None:
+        raise ArgumentError(
+            "running_mean or running_var has a tangent; pass it without: batch_norm is not "
+            "differentiable wrt running_mean and running_var, they cannot have forward grad defined"
         )
