@@ -1,10 +1,6 @@
-"""The two functions: what comes in is checked, cut into groups of channels, and given to the kernels."""
+"""The functions: what comes in is checked, cut into parts, and given to the kernels."""
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -12,15 +8,13 @@ import numpy as np
 
 from bn_reference.fast import numpy_kernels
 from bn_reference.fast.arrangement import float_batch, like, output, view
+from bn_reference.fast.sharing import channel_groups, row_blocks, share, worthwhile
 from bn_reference.layouts import channel_vector, positive_eps, same_shape
 
 if find_spec("numba"):
     from bn_reference.fast import numba_kernels as best_kernels
 else:
     best_kernels = numpy_kernels
-
-WORTH_A_THREAD = 1 << 20
-"""Bytes of `x` below which another thread costs more than it brings."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +163,63 @@ def batchnorm_backward(
     return dx, dgamma.astype(gamma.dtype), dbeta.astype(gamma.dtype)
 
 
+def batchnorm_inference(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    running_mean: np.ndarray,
+    running_var: np.ndarray,
+    eps: float = 1e-5,
+    out: np.ndarray | None = None,
+    threads: int = 1,
+    kernels: ModuleType = best_kernels,
+) -> np.ndarray:
+    """Batch Normalization with fixed statistics, as at inference.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, C) or (N, C, ...), float32 or float64
+    gamma, beta, running_mean, running_var : ndarray, shape (C,), floating
+    eps : float
+        The same `eps` as in training.
+    out : ndarray, shape and dtype of `x`, optional
+        Where to write ``y``; `x` itself is allowed. By default a new array, arranged in memory like `x`.
+    threads : int
+        How many threads share the work; fewer are used on small batches.
+    kernels : module
+        `numba_kernels` where Numba is installed, else `numpy_kernels`.
+
+    Returns
+    -------
+    y : ndarray, shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        If `x` is neither float32 nor float64, or another array is not floating.
+    ValueError
+        If shapes or dtypes do not fit together, `x` is empty, `eps` is negative, or `threads` is
+        below 1.
+
+    Notes
+    -----
+    Ioffe & Szegedy 2015, Algorithm 2, line 11.
+
+    Examples
+    --------
+    >>> x = np.array([[5.0], [7.0]])
+    >>> one, zero = np.ones(1), np.zeros(1)
+    >>> batchnorm_inference(x, one, zero, np.array([5.0]), np.array([4.0]), eps=0.0).tolist()
+    [[0.0], [1.0]]
+    """
+    x = float_batch("x", x)
+    vectors = {"gamma": gamma, "beta": beta, "running_mean": running_mean, "running_var": running_var}
+    vectors = [channel_vector(name, vector, x).astype(np.float64) for name, vector in vectors.items()]
+    y = output(out, x)
+    apply(view(x), view(y), *vectors, positive_eps(eps), threads, kernels)
+    return y
+
+
 def normalize(
     x: np.ndarray,
     y: np.ndarray,
@@ -179,25 +230,46 @@ def normalize(
     kernels: ModuleType = best_kernels,
 ) -> Statistics:
     """`batchnorm_forward` on views, unchecked: `gamma` and `beta` are float64, `y` is written."""
-    c, threads = x.shape[1], _worthwhile(threads, x)
+    c, threads = x.shape[1], worthwhile(threads, x)
     mean, residue, var = np.empty(c, x.dtype), np.empty(c), np.empty(c)
     if x.ndim == 2 and threads > 1:
         rough = kernels.rough_mean(x, 0, c)
-        sums = _share(lambda rows: kernels.moments(x[rows], 0, c, rough), _row_blocks(x, threads), threads)
+        sums = share(lambda rows: kernels.moments(x[rows], 0, c, rough), row_blocks(x, threads), threads)
         mean, residue, var, scale, shift = kernels.statistics(*_added(sums), rough, gamma, beta, len(x), eps)
-        _share(
+        share(
             lambda rows: kernels.scale_shift(x[rows], y[rows], 0, c, mean, scale, shift),
-            _row_blocks(x, threads),
+            row_blocks(x, threads),
             threads,
         )
     else:
         arguments = gamma, beta, eps, mean, residue, var
-        _share(
+        share(
             lambda group: kernels.forward(x, y, group.start, group.stop, *arguments),
-            _channel_groups(x, threads, kernels),
+            channel_groups(x, threads, kernels),
             threads,
         )
     return Statistics(mean, residue, var, eps)
+
+
+def apply(
+    x: np.ndarray,
+    y: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    eps: float,
+    threads: int,
+    kernels: ModuleType = best_kernels,
+) -> None:
+    """`batchnorm_inference` on views, unchecked: the vectors are float64, `y` is written."""
+    c, threads = x.shape[1], worthwhile(threads, x)
+    with np.errstate(all="ignore"):  # what is infinite or NaN stays so
+        scale = gamma / np.sqrt(var + eps)
+        hi = mean.astype(x.dtype)
+        shift = beta - (mean - hi) * scale
+        line = hi, scale.astype(x.dtype), shift.astype(x.dtype)
+    share(lambda rows: kernels.scale_shift(x[rows], y[rows], 0, c, *line), row_blocks(x, threads), threads)
 
 
 def differentiate(
@@ -210,83 +282,28 @@ def differentiate(
     kernels: ModuleType = best_kernels,
 ) -> tuple[np.ndarray, np.ndarray]:
     """`batchnorm_backward` on views, unchecked: ``dgamma`` and ``dbeta`` in float64, `dx` is written."""
-    c, threads = x.shape[1], _worthwhile(threads, x)
+    c, threads = x.shape[1], worthwhile(threads, x)
     mean, residue, var, eps = statistics.mean, statistics.residue, statistics.var, statistics.eps
     dgamma, dbeta = np.empty(c), np.empty(c)
     if x.ndim == 2 and threads > 1:
-        sums = _share(
-            lambda rows: kernels.products(x[rows], dout[rows], 0, c, mean), _row_blocks(x, threads), threads
+        sums = share(
+            lambda rows: kernels.products(x[rows], dout[rows], 0, c, mean), row_blocks(x, threads), threads
         )
         dgamma, dbeta, *line = kernels.gradients(*_added(sums), mean, residue, var, gamma, len(x), eps)
-        _share(
+        share(
             lambda rows: kernels.combine(x[rows], dout[rows], dx[rows], 0, c, mean, *line),
-            _row_blocks(x, threads),
+            row_blocks(x, threads),
             threads,
         )
     else:
         arguments = gamma, eps, mean, residue, var, dgamma, dbeta
-        _share(
+        share(
             lambda group: kernels.backward(dout, x, dx, group.start, group.stop, *arguments),
-            _channel_groups(x, threads, kernels),
+            channel_groups(x, threads, kernels),
             threads,
         )
     return dgamma, dbeta
 
 
-def _channel_groups(x, threads, kernels):
-    """Ranges of channels: small enough for the second pass to find them in the cache, enough for all threads.
-
-    With channels last, a row holds every channel, and they are one group.
-    """
-    c = x.shape[1]
-    if x.ndim == 2:
-        return [slice(0, c)]
-    in_cache = max(1, kernels.CACHE_BYTES // (x.itemsize * x.shape[0] * x.shape[2]))
-    return _cut(c, min(in_cache, -(-c // threads)))
-
-
-def _row_blocks(x, threads):
-    """Ranges of rows, several for each thread: one that starts late takes fewer."""
-    return _cut(len(x), -(-len(x) // (4 * threads)))
-
-
-def _cut(length, size):
-    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
-
-
 def _added(sums):
     return (sum(parts) for parts in zip(*sums, strict=True))
-
-
-def _worthwhile(threads, x):
-    if threads < 1:
-        raise ValueError(f"threads is {threads}, expected 1 or more")
-    return min(threads, max(1, x.nbytes // WORTH_A_THREAD))
-
-
-def _share(task: Callable, parts: list[slice], threads: int) -> list:
-    """Do `task` to each part. This thread works too, and does not wait for one that never got to start."""
-    if threads == 1:
-        return [task(part) for part in parts]
-    results, queue = [None] * len(parts), enumerate(parts)
-
-    def work():
-        for i, part in queue:
-            results[i] = task(part)
-
-    others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
-    work()
-    for other in others:
-        if not other.cancel():
-            other.result()
-    return results
-
-
-@lru_cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that wait for the next call: starting them costs more than a small batch."""
-    return ThreadPoolExecutor(threads)
-
-
-# The threads of a pool do not live on in a forked process.
-os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -16,7 +16,7 @@ from bn_reference.layouts import per_channel, positive_eps, reduction_axes
 from bn_reference.torch import operators
 from bn_reference.torch.errors import ArgumentError
 from bn_reference.torch.layouts import check_channels, check_floating
-from bn_reference.torch.operators import apply_statistics, laid_out_like, widen
+from bn_reference.torch.operators import laid_out_like, widen
 
 
 class BatchNormFunction(torch.autograd.Function):
@@ -180,12 +180,15 @@ def batch_norm(
     _check(input, running_mean, running_var, weight, bias, training)
     positive_eps(eps)
     if not training:
-        y = apply_statistics(widen(input), running_mean, running_var, weight, bias, eps)
-        return laid_out_like(input, y.to(input.dtype))
+        arguments = input, running_mean, running_var, weight, bias
+        # Only the formula can be differentiated.
+        plain = torch.compiler.is_compiling() or torch.is_grad_enabled() or _any_tangent(arguments)
+        apply = operators.apply_statistics if plain else torch.ops.bn_reference.apply_statistics
+        return apply(*arguments, eps)
 
     if input.numel() == 0:  # no values, no statistics: nothing is normalised and nothing moves
         zeros, ones = input.new_zeros(input.shape[1]), input.new_ones(input.shape[1])
-        return apply_statistics(input, zeros, ones, weight, bias, eps).to(input.dtype)
+        return operators.apply_statistics(input, zeros, ones, weight, bias, eps)
 
     compiling = torch.compiler.is_compiling()
     normalize = BatchNormFunction.forward if compiling else BatchNormFunction.apply
@@ -245,9 +248,13 @@ def _check_not_differentiated(input, statistics, training):
                 f"{name} requires a gradient, and batch_norm gives none; pass {name}.detach(): "
                 f"batch_norm is not differentiable with respect to argument '{name}'"
             )
-    moving = any(unpack_dual(statistic).tangent is not None for statistic in given.values())
-    if moving and not training and unpack_dual(input).tangent is not None:
+    if not training and _any_tangent(given.values()) and _any_tangent([input]):
         raise ArgumentError(
             "running_mean or running_var has a tangent; pass it without: batch_norm is not "
             "differentiable wrt running_mean and running_var, they cannot have forward grad defined"
         )
+
+
+def _any_tangent(tensors):
+    """Does forward mode go through one of them?"""
+    return any(tensor is not None and unpack_dual(tensor).tangent is not None for tensor in tensors)

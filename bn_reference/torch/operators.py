@@ -1,4 +1,4 @@
-"""Normalisation by the statistics of the batch, as two operators of torch: there, and back.
+"""Batch Normalization as operators of torch: in training there and back, and at inference.
 
 An operator is one step for torch, whatever happens inside. So each kind of device does it as fast
 as it can: the CPU by the kernels of `bn_reference.fast`, a CUDA device by those of
@@ -6,7 +6,7 @@ as it can: the CPU by the kernels of `bn_reference.fast`, a CUDA device by those
 stand here. `torch.func.vmap` goes through as well: many batches of C channels are one batch of
 many times C channels.
 
-Both operators take batches ``(N, C)`` or ``(N, C, ...)`` and, for each channel, the mean in two
+All take batches ``(N, C)`` or ``(N, C, ...)``. In training the mean of a channel comes in two
 parts, ``mean + residue``: see `bn_reference.fast` for why.
 """
 
@@ -25,6 +25,9 @@ LIBRARY.define(
 LIBRARY.define(
     "normalize_backward(Tensor dout, Tensor x, Tensor? weight, Tensor mean, Tensor residue, Tensor var, "
     "float eps) -> (Tensor, Tensor, Tensor)"
+)
+LIBRARY.define(
+    "apply_statistics(Tensor x, Tensor mean, Tensor var, Tensor? weight, Tensor? bias, float eps) -> Tensor"
 )
 
 WORTH_A_KERNEL = 1 << 12
@@ -61,8 +64,9 @@ def normalize(
     mean = torch.nan_to_num(wide.mean(axes), nan=0.0, posinf=0.0, neginf=0.0)
     shifted = wide - per_channel(mean, x.ndim)
     residue = shifted.mean(axes)
-    var = ((shifted - per_channel(residue, x.ndim)) ** 2).mean(axes)
-    y = apply_statistics(shifted, residue, var, weight, bias, eps)
+    centered = shifted - per_channel(residue, x.ndim)
+    var = (centered**2).mean(axes)
+    y = _scale_and_shift(centered, var, weight, bias, eps)
     return laid_out_like(x, y.to(x.dtype)), mean, residue, var
 
 
@@ -105,15 +109,36 @@ def normalize_backward(
 def apply_statistics(
     x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Tensor:
-    """``weight * (x - mean) / sqrt(var + eps) + bias``, in at least float32."""
+    """Normalise with given statistics, by a formula that can be differentiated.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, C) or (N, C, ...), floating
+    mean, var : Tensor, shape (C,)
+    weight, bias : Tensor of shape (C,), or None
+    eps : float
+
+    Returns
+    -------
+    Tensor, shape, dtype and layout of `x`
+
+    Notes
+    -----
+    Ioffe & Szegedy 2015, Algorithm 2, line 11, computed in at least float32.
+    """
+    centered = widen(x) - per_channel(widen(mean), x.ndim)
+    return laid_out_like(x, _scale_and_shift(centered, var, weight, bias, eps).to(x.dtype))
+
+
+def _scale_and_shift(centered, var, weight, bias, eps):
+    """``weight * centered / sqrt(var + eps) + bias``."""
 
     def channel(vector):
-        return per_channel(widen(vector), x.ndim)
+        return per_channel(widen(vector), centered.ndim)
 
     scale = torch.rsqrt(widen(var) + eps)
     if weight is not None:
         scale = scale * widen(weight)
-    centered = x - channel(mean)
     if bias is None:
         return centered * channel(scale)
     return torch.addcmul(channel(bias), centered, channel(scale))
@@ -171,6 +196,24 @@ def _normalize_backward_on_cpu(dout, x, weight, mean, residue, var, eps):
     return dx.to(x.dtype), dweight.to(mean.dtype), dbias.to(mean.dtype)
 
 
+def _apply_statistics_on_cpu(x, mean, var, weight, bias, eps):
+    if x.numel() < WORTH_A_KERNEL:
+        return apply_statistics(x, mean, var, weight, bias, eps)
+    from bn_reference.fast import transform
+    from bn_reference.fast.arrangement import view
+
+    array = laid_out_like(x, widen(x)).numpy()
+    y = _empty_like(array)
+    vectors = (
+        _parameter(weight, x, 1.0),
+        _parameter(bias, x, 0.0),
+        mean.double().numpy(),
+        var.double().numpy(),
+    )
+    transform.apply(view(array), view(y), *vectors, eps, torch.get_num_threads())
+    return torch.from_numpy(y).to(x.dtype)
+
+
 def _empty_like(array):
     if array.nbytes >= HUGE_BYTES:
         return np.empty_like(array)
@@ -200,6 +243,15 @@ def _normalize_backward_under_vmap(info, in_dims, dout, x, weight, mean, residue
     return _apart(torch.ops.bn_reference.normalize_backward(*arguments, eps), info.batch_size), (1, 0, 0)
 
 
+def _apply_statistics_under_vmap(info, in_dims, x, mean, var, weight, bias, eps):
+    arguments = [
+        _channels_of_all(value, dim, info.batch_size, axis)
+        for value, dim, axis in zip((x, mean, var, weight, bias), in_dims, (1, 0, 0, 0, 0), strict=False)
+    ]
+    (y,) = _apart([torch.ops.bn_reference.apply_statistics(*arguments, eps)], info.batch_size)
+    return y, 1
+
+
 def _channels_of_all(value, dim, batches, axis):
     """Put the batches side by side along `axis`, as more channels."""
     if value is None:
@@ -218,9 +270,11 @@ def _apart(values, batches):
     return first.unflatten(1, (batches, -1)), *(vector.unflatten(0, (batches, -1)) for vector in vectors)
 
 
-LIBRARY.impl("normalize", normalize, "CompositeExplicitAutograd")
-LIBRARY.impl("normalize_backward", normalize_backward, "CompositeExplicitAutograd")
-LIBRARY.impl("normalize", _normalize_on_cpu, "CPU")
-LIBRARY.impl("normalize_backward", _normalize_backward_on_cpu, "CPU")
-torch.library.register_vmap("bn_reference::normalize", _normalize_under_vmap, lib=LIBRARY)
-torch.library.register_vmap("bn_reference::normalize_backward", _normalize_backward_under_vmap, lib=LIBRARY)
+for name, formula, on_cpu, under_vmap in (
+    ("normalize", normalize, _normalize_on_cpu, _normalize_under_vmap),
+    ("normalize_backward", normalize_backward, _normalize_backward_on_cpu, _normalize_backward_under_vmap),
+    ("apply_statistics", apply_statistics, _apply_statistics_on_cpu, _apply_statistics_under_vmap),
+):
+    LIBRARY.impl(name, formula, "CompositeExplicitAutograd")
+    LIBRARY.impl(name, on_cpu, "CPU")
+    torch.library.register_vmap(f"bn_reference::{name}", under_vmap, lib=LIBRARY)

@@ -136,6 +136,19 @@ class TestFunc:
 
 
 class TestForwardMode:
+    @in_both_modes
+    def test_tangents_need_no_gradient_mode(self, training):
+        x, weight, bias, running = tensors((4, 3))
+
+        def tangent(function):
+            def of(x):
+                return function(x, *(v.clone() for v in running), weight, bias, training=training)
+
+            return jvp(of, (x,), (torch.tensor(cotangent(x.shape)),))[1]
+
+        with torch.no_grad():
+            assert_same_tree(tangent(batch_norm), tangent(theirs))
+
     @pytest.mark.parametrize("moving", [(0,), (1,), (2,), (0, 1, 2)], ids=["x", "weight", "bias", "all"])
     @pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16, torch.float, torch.double], ids=str)
     @in_both_modes

@@ -58,6 +58,19 @@ class TestKernelsOfTheCpu:
         # Rounding to half precision may fall either way.
         assert_same(gradients, expected_gradients, dtype if dtype.itemsize == 2 else torch.float)
 
+    @in_every_dtype
+    @in_every_layout
+    @over_every_shape
+    @pytest.mark.parametrize("affine", [True, False], ids=["weight and bias", "neither"])
+    def test_given_statistics_are_applied_as_by_the_formula(self, affine, shape, arrange, dtype):
+        """Is inference the same, with dtype and place in memory?"""
+        x, weight, bias, _ = tensors(shape, dtype)
+        arguments = arrange(x), bias, weight**2, *((weight, bias) if affine else (None, None)), 0.1
+
+        y, expected = OPERATORS.apply_statistics(*arguments), operators.apply_statistics(*arguments)
+
+        assert_same([y], [expected], dtype)
+
     def test_mean_and_residue_add_up_to_the_mean(self):
         """Is the part that rounding took from a large mean kept?"""
         x, weight, bias, _ = tensors((50, 3, 4), torch.float, offset=1e6)
@@ -109,3 +122,22 @@ class TestManyBatchesAtOnce:
             ]
             for value, expected in zip(together, there_and_back(*alone), strict=True):
                 assert_close(value[i], expected, scale=1.0)
+
+    @pytest.mark.parametrize("in_dims", [(0, None), (0, 0), (None, 0)], ids=str)
+    @over_every_shape
+    def test_vmap_of_inference_is_a_loop(self, shape, in_dims):
+        """Does each batch, or each set of statistics, come out as by itself?"""
+        x, weight, bias, _ = tensors(shape)
+        stacks = [
+            value if dim is None else torch.stack([value, 3 - value])
+            for value, dim in zip((x, bias), in_dims, strict=True)
+        ]
+
+        def apply(x, mean):
+            return OPERATORS.apply_statistics(x, mean, weight**2, weight, bias, 0.1)
+
+        together = vmap(apply, in_dims)(*stacks)
+
+        for i in range(2):
+            alone = [stack if dim is None else stack[i] for stack, dim in zip(stacks, in_dims, strict=True)]
+            assert_close(together[i], apply(*alone), scale=1.0)
