@@ -15,8 +15,8 @@ CACHE_BYTES = 256 * 1024
 STRETCH = 128
 """With channels last, how many rows are summed before the sum goes on in float64."""
 
-QUIET = np.errstate(invalid="ignore", over="ignore")
-"""Infinite values make NaN, as they should: a function so decorated does not warn of it."""
+QUIET = np.errstate(invalid="ignore", over="ignore", divide="ignore")
+"""Infinite values make NaN, as they should, and so does 0 / 0: a function so decorated does not warn."""
 
 
 def forward(

@@ -1,7 +1,7 @@
 """Batch Normalization as operators of torch: in training there and back, and at inference.
 
 An operator is one step for torch, whatever happens inside. So each kind of device does it as fast
-as it can: the CPU by the kernels of `bn_reference.fast`, a CUDA device by those of
+as it can: the CPU by `bn_reference.torch.cpu_kernels`, a CUDA device by
 `bn_reference.torch.triton_kernels` where Triton is installed, and any other by the formulas that
 stand here. `torch.func.vmap` goes through as well: many batches of C channels are one batch of
 many times C channels.
@@ -10,9 +10,10 @@ All take batches ``(N, C)`` or ``(N, C, ...)``. In training the mean of a channe
 parts, ``mean + residue``: see `bn_reference.fast` for why.
 """
 
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,12 +31,10 @@ LIBRARY.define(
     "apply_statistics(Tensor x, Tensor mean, Tensor var, Tensor? weight, Tensor? bias, float eps) -> Tensor"
 )
 
-WORTH_A_KERNEL = 1 << 12
-"""Values below which the kernels of the CPU gain nothing, and would be compiled for nothing."""
-
-HUGE_BYTES = 1 << 25
-"""From here on the C library hands out fresh memory at each call. NumPy asks for it in huge pages, torch in
-small ones, whose first touch takes longer than the layer; below, torch gets back the memory it freed last."""
+KERNELS = {"CPU": "bn_reference.torch.cpu_kernels"}
+"""The module that works for each kind of device."""
+if find_spec("triton"):
+    KERNELS["CUDA"] = "bn_reference.torch.triton_kernels"
 
 
 def normalize(
@@ -159,71 +158,6 @@ def laid_out_like(x: Tensor, y: Tensor) -> Tensor:
     return y.contiguous()
 
 
-def _normalize_on_cpu(x, weight, bias, eps):
-    if x.numel() < WORTH_A_KERNEL or eps == 0:
-        return normalize(x, weight, bias, eps)
-    from bn_reference.fast import transform
-    from bn_reference.fast.arrangement import view
-
-    array = laid_out_like(x, widen(x)).numpy()
-    y = _empty_like(array)
-    statistics = transform.normalize(
-        view(array),
-        view(y),
-        _parameter(weight, x, 1.0),
-        _parameter(bias, x, 0.0),
-        eps,
-        torch.get_num_threads(),
-    )
-    vectors = statistics.mean, statistics.residue, statistics.var
-    y, *vectors = (torch.from_numpy(value) for value in (y, *vectors))
-    return y.to(x.dtype), *(vector.to(vectors[0].dtype) for vector in vectors)
-
-
-def _normalize_backward_on_cpu(dout, x, weight, mean, residue, var, eps):
-    if x.numel() < WORTH_A_KERNEL or eps == 0:
-        return normalize_backward(dout, x, weight, mean, residue, var, eps)
-    from bn_reference.fast import transform
-    from bn_reference.fast.arrangement import view
-
-    dout, array = (laid_out_like(x, value.to(mean.dtype)).numpy() for value in (dout, x))
-    dx = _empty_like(array)
-    statistics = transform.Statistics(mean.numpy(), residue.double().numpy(), var.double().numpy(), eps)
-    dweight, dbias = transform.differentiate(
-        view(dout), view(array), view(dx), _parameter(weight, x, 1.0), statistics, torch.get_num_threads()
-    )
-    dx, dweight, dbias = (torch.from_numpy(value) for value in (dx, dweight, dbias))
-    return dx.to(x.dtype), dweight.to(mean.dtype), dbias.to(mean.dtype)
-
-
-def _apply_statistics_on_cpu(x, mean, var, weight, bias, eps):
-    if x.numel() < WORTH_A_KERNEL:
-        return apply_statistics(x, mean, var, weight, bias, eps)
-    from bn_reference.fast import transform
-    from bn_reference.fast.arrangement import view
-
-    array = laid_out_like(x, widen(x)).numpy()
-    y = _empty_like(array)
-    vectors = (
-        _parameter(weight, x, 1.0),
-        _parameter(bias, x, 0.0),
-        mean.double().numpy(),
-        var.double().numpy(),
-    )
-    transform.apply(view(array), view(y), *vectors, eps, torch.get_num_threads())
-    return torch.from_numpy(y).to(x.dtype)
-
-
-def _empty_like(array):
-    if array.nbytes >= HUGE_BYTES:
-        return np.empty_like(array)
-    return torch.empty_like(torch.from_numpy(array)).numpy()
-
-
-def _parameter(vector, x, default):
-    return np.full(x.shape[1], default) if vector is None else vector.double().numpy()
-
-
 def _normalize_under_vmap(info, in_dims, x, weight, bias, eps):
     x, weight, bias = (
         _channels_of_all(value, dim, info.batch_size, axis)
@@ -270,11 +204,23 @@ def _apart(values, batches):
     return first.unflatten(1, (batches, -1)), *(vector.unflatten(0, (batches, -1)) for vector in vectors)
 
 
-for name, formula, on_cpu, under_vmap in (
-    ("normalize", normalize, _normalize_on_cpu, _normalize_under_vmap),
-    ("normalize_backward", normalize_backward, _normalize_backward_on_cpu, _normalize_backward_under_vmap),
-    ("apply_statistics", apply_statistics, _apply_statistics_on_cpu, _apply_statistics_under_vmap),
+def _by_kernels(device, method, formula, x_at):
+    """The operator by the kernels of a device, imported when they are first needed, or by its formula."""
+
+    def run(*arguments):
+        kernels = import_module(KERNELS[device])
+        chosen = getattr(kernels, method) if kernels.supports(arguments[x_at]) else formula
+        return chosen(*arguments)
+
+    return run
+
+
+for operator, method, formula, x_at, under_vmap in (
+    ("normalize", "forward", normalize, 0, _normalize_under_vmap),
+    ("normalize_backward", "backward", normalize_backward, 1, _normalize_backward_under_vmap),
+    ("apply_statistics", "inference", apply_statistics, 0, _apply_statistics_under_vmap),
 ):
-    LIBRARY.impl(name, formula, "CompositeExplicitAutograd")
-    LIBRARY.impl(name, on_cpu, "CPU")
-    torch.library.register_vmap(f"bn_reference::{name}", under_vmap, lib=LIBRARY)
+    LIBRARY.impl(operator, formula, "CompositeExplicitAutograd")
+    for device in KERNELS:
+        LIBRARY.impl(operator, _by_kernels(device, method, formula, x_at), device)
+    torch.library.register_vmap(f"bn_reference::{operator}", under_vmap, lib=LIBRARY)
