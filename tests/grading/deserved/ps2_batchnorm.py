@@ -21,7 +21,7 @@ DESERVED = {
     "kofi": FULL,
     "lin": (
         6 * 4 / 10,  # variance and x_hat wrong, and so two of the awkward batches
-        2 * 3 / 9,  # beta alone; y is the output of her own forward pass, not of the transform
+        2 * 5 / 9,  # gamma, and so two of the awkward batches; y comes out right, by two slips that cancel
         3 * 5 / 11,  # the gain, and so all awkward batches; both variances are right
         3,
         3 * 5 / 7,  # half of the running variance
