@@ -273,4 +273,4 @@ def _number(value: float, other: float) -> str:
     for digits in (4, 6, 9, 13):
         if f"{value:.{digits}g}" != f"{other:.{digits}g}":
             return f"{value:.{digits}g}"
-    return f"{value!r}"
+    return f"{float(value)!r}"
