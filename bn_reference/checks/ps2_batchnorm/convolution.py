@@ -60,7 +60,13 @@ CONVOLUTION = Spec(
             lambda i, v: (i["x"] - per_channel(v["mean"])) / np.sqrt(per_channel(v["var"]) + i["eps"]),
             magnitude=lambda i: np.max(np.abs(i["x"]) / np.sqrt(i["x"].var(AXES, keepdims=True) + i["eps"])),
         ),
-        "y": Node(lambda i, v: per_channel(i["gamma"]) * v["x_hat"] + per_channel(i["beta"])),
+        "y": Node(
+            lambda i, v: per_channel(i["gamma"]) * v["x_hat"] + per_channel(i["beta"]),
+            # For those who multiply out: gamma / std * x + (beta - gamma / std * mean).
+            magnitude=lambda i: np.max(
+                np.abs(per_channel(i["gamma"]) * i["x"]) / np.sqrt(i["x"].var(AXES, keepdims=True) + i["eps"])
+            ),
+        ),
     },
     reference=_conv_forward,
     cases=_conv_cases,

@@ -47,7 +47,11 @@ FORWARD = Spec(
             lambda i, v: (i["x"] - v["mean"]) / np.sqrt(v["var"] + i["eps"]),
             magnitude=lambda i: np.max(np.abs(i["x"]) / np.sqrt(i["x"].var(0) + i["eps"])),
         ),
-        "y": Node(lambda i, v: i["gamma"] * v["x_hat"] + i["beta"]),
+        "y": Node(
+            lambda i, v: i["gamma"] * v["x_hat"] + i["beta"],
+            # For those who multiply out: gamma / std * x + (beta - gamma / std * mean).
+            magnitude=lambda i: np.max(np.abs(i["gamma"] * i["x"]) / np.sqrt(i["x"].var(0) + i["eps"])),
+        ),
     },
     reference=_forward,
     cases=lambda rng: batch_cases(rng, _forward_inputs),

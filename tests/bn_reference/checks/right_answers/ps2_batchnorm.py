@@ -52,6 +52,23 @@ def forward_transposed(x, gamma, beta, eps=1e-5):
     return (np.diag(gamma) @ x_hat.T).T + beta, x_hat, mean, var
 
 
+def forward_multiplied_out(x, gamma, beta, eps=1e-5):
+    mean, var = x.mean(0), x.var(0)
+    slope = gamma / np.sqrt(var + eps)
+    return slope * x + (beta - slope * mean), (x - mean) / np.sqrt(var + eps), mean, var
+
+
+def forward_one_example_at_a_time(x, gamma, beta, eps=1e-5):
+    mean, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for count, example in enumerate(x, start=1):
+        before = example - mean
+        mean = mean + before / count
+        squares = squares + before * (example - mean)
+    var = squares / len(x)
+    x_hat = (x - mean) / np.sqrt(var + eps)
+    return gamma * x_hat + beta, x_hat, mean, var
+
+
 def forward_in_float64(x, gamma, beta, eps=1e-5):
     return forward_with_np_var(x.astype(np.float64), gamma, beta, eps)
 
@@ -312,6 +329,15 @@ def conv_by_rows(x, gamma, beta, eps=1e-5):
     return y, x_hat, mean, var
 
 
+def conv_image_by_image(x, gamma, beta, eps=1e-5):
+    means, variances = x.mean((2, 3)), x.var((2, 3))
+    mean = means.mean(0)
+    var = variances.mean(0) + means.var(0)
+    slope = gamma / np.sqrt(var + eps)
+    x_hat = (x - mean[:, None, None]) / np.sqrt(var + eps)[:, None, None]
+    return slope[:, None, None] * x + (beta - slope * mean)[:, None, None], x_hat, mean, var
+
+
 def conv_channel_by_channel(x, gamma, beta, eps=1e-5):
     y, x_hat = np.empty(x.shape), np.empty(x.shape)
     mean, var = np.empty(x.shape[1]), np.empty(x.shape[1])
@@ -451,6 +477,8 @@ RIGHT_ANSWERS = {
         forward_with_einsum,
         forward_in_place_on_a_copy,
         forward_transposed,
+        forward_multiplied_out,
+        forward_one_example_at_a_time,
         forward_in_float64,
         forward_with_torch,
     ),
@@ -493,6 +521,7 @@ RIGHT_ANSWERS = {
     "batchnorm_conv_forward": (
         conv_with_axes,
         conv_by_rows,
+        conv_image_by_image,
         conv_channel_by_channel,
         conv_with_channels_first,
         conv_with_einsum,
