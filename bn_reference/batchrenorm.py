@@ -253,10 +253,22 @@ def batchrenorm_inference(
 def check_bounds(r_max: float, d_max: float) -> None:
     """Fail unless the bounds leave room for ``r = 1`` and ``d = 0``.
 
+    Parameters
+    ----------
+    r_max, d_max : float
+
     Raises
     ------
     ValueError
         If ``r_max < 1`` or ``d_max < 0``.
+
+    Examples
+    --------
+    >>> check_bounds(3, 5)
+    >>> check_bounds(0.5, 5)
+    Traceback (most recent call last):
+        ...
+    ValueError: r_max is 0.5, expected a number of at least 1
     """
     if not r_max >= 1:
         raise ValueError(f"r_max is {r_max}, expected a number of at least 1")

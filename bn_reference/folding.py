@@ -24,7 +24,7 @@ def fold_batchnorm(
 
     Parameters
     ----------
-    weight : ndarray, shape (C, *rest), floating
+    weight : ndarray, shape (C, ...), floating
         Axis 0 counts the outputs of the layer, which are the channels of the
         normalisation: ``(C, inputs)`` of a linear layer, ``(C, inputs, *kernel)`` of a
         convolution.

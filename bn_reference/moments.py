@@ -17,6 +17,11 @@ class Moments(NamedTuple):
     mean : ndarray or Tensor, shape (C,)
     m2 : ndarray or Tensor, shape (C,)
         Sum of squared differences from the mean: ``count`` times the biased variance.
+
+    Examples
+    --------
+    >>> Moments(count=2, mean=2.0, m2=2.0).m2 / 2  # the biased variance of 1 and 3
+    1.0
     """
 
     count: float

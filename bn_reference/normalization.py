@@ -313,6 +313,17 @@ def scale_and_shift_backward(
 def in_dtype(values: np.ndarray, dtype) -> np.ndarray:
     """`values` in `dtype`; complex values stay complex, for the complex step.
 
+    Parameters
+    ----------
+    values : ndarray, any shape, floating or complex
+    dtype : numpy dtype
+        A floating one.
+
+    Returns
+    -------
+    ndarray, shape of `values`
+        `values` itself where its dtype is right already.
+
     Examples
     --------
     >>> in_dtype(np.array([1.0, 1j]), np.float32).dtype, in_dtype(np.array([1.0]), np.float32).dtype

@@ -82,9 +82,10 @@ def layer_norm(
 
     Parameters
     ----------
-    input : Tensor, shape (*batch, *normalized_shape), floating
+    input : Tensor, floating
+        Its last axes have the lengths of `normalized_shape`.
     normalized_shape : tuple of int
-        The last axes.
+        The lengths of the axes to normalise over.
     weight, bias : Tensor of shape `normalized_shape`, or None
         ``gamma`` and ``beta``; None stands for ones and zeros.
     eps : float
@@ -124,9 +125,10 @@ def rms_norm(
 
     Parameters
     ----------
-    input : Tensor, shape (*batch, *normalized_shape), floating
+    input : Tensor, floating
+        Its last axes have the lengths of `normalized_shape`.
     normalized_shape : tuple of int
-        The last axes.
+        The lengths of the axes to normalise over.
     weight : Tensor of shape `normalized_shape`, or None
         ``gamma``; None stands for ones.
     eps : float, optional
