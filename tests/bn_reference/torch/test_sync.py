@@ -7,11 +7,25 @@ from bn_reference.torch import BatchNorm2d
 from bn_reference.torch.functional import batch_norm
 from bn_reference.torch.sync import SyncBatchNorm, sync_batch_norm
 from tests.bn_reference.batches import cotangent, random_batch, random_vectors
-from tests.bn_reference.torch.processes import run_in_processes
+from tests.bn_reference.torch.processes import derivatives, run_in_processes
 from tests.tolerances import assert_close
 
-SPLITS = {"2 processes": [[3, 5], [0, 8]], "3 processes": [[4, 1, 3], [3, 0, 5]]}
 N = 8
+
+
+def on_gpus(processes, *splits):
+    """A group over nccl, with one GPU for each process."""
+    reason = f"needs {processes} CUDA device(s), torch finds {torch.cuda.device_count()}"
+    too_few = pytest.mark.skipif(torch.cuda.device_count() < processes, reason=reason)
+    return pytest.param(("nccl", splits), marks=[pytest.mark.cuda, too_few], id=f"nccl, {processes}")
+
+
+GROUPS = [
+    pytest.param(("gloo", ([3, 5], [0, 8])), id="gloo, 2"),
+    pytest.param(("gloo", ([4, 1, 3], [3, 0, 5])), id="gloo, 3"),
+    on_gpus(1, [8], [8]),
+    on_gpus(2, [3, 5], [0, 8]),
+]
 OFFSETS = {"float64": 0.0, "float64 around 1e6": 1e6, "float32": 0.0, "float32 around 1e4": 1e4}
 EPS = 0.1
 
@@ -26,31 +40,37 @@ def problem(name, shape):
 PROBLEMS = {"images": problem("float64", (N, 3, 2, 2))} | {name: problem(name, (N, 3)) for name in OFFSETS}
 
 
-@pytest.fixture(scope="module", params=SPLITS.values(), ids=SPLITS)
+@pytest.fixture(scope="module", params=GROUPS)
 def results(request, tmp_path_factory):
     """Each process's results, from one start of the processes for all problems."""
-    return run_in_processes(request.param, list(PROBLEMS.values()), tmp_path_factory.mktemp("processes"))
+    return run_in_processes(*request.param, list(PROBLEMS.values()), tmp_path_factory.mktemp("processes"))
 
 
 @pytest.mark.parametrize("split", [0, 1], ids=["unequal", "one empty"])
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_it_is_batch_normalization_of_the_joined_batch(results, name, split):
     x, weight, bias, mean, var, dout, eps = PROBLEMS[name]
-    leaves = [leaf.double().clone().requires_grad_() for leaf in (x, weight, bias)]
+    *leaves, dout = (leaf.double().clone().requires_grad_() for leaf in (x, weight, bias, dout))
     running = mean.double().clone(), var.double().clone()
     expected_y = batch_norm(leaves[0], *running, *leaves[1:], training=True, momentum=0.3, eps=eps)
-    expected = torch.autograd.grad(expected_y, leaves, dout.double())
+    expected_first, expected_second = derivatives(expected_y, leaves, dout)
     of_problem = [process[0][split][list(PROBLEMS).index(name)] for process in results]
 
-    y = torch.cat([y for y, _, _ in of_problem])
-    dx = torch.cat([gradients[0] for _, gradients, _ in of_problem])
-    dweight, dbias = (sum(gradients[i] for _, gradients, _ in of_problem) for i in (1, 2))
+    y = torch.cat([y for (y,), *_ in of_problem])
+    dx = torch.cat([first[0] for _, first, _, _ in of_problem])
+    dweight, dbias = (sum(first[i] for _, first, _, _ in of_problem) for i in (1, 2))
+    ddx, dddout = (torch.cat([second[i] for _, _, second, _ in of_problem]) for i in (0, 2))
+    ddweight = sum(second[1] for _, _, second, _ in of_problem)
 
     condition = 4 + OFFSETS.get(name, 0.0)
     assert y.dtype == dx.dtype == x.dtype
-    for ours, theirs in zip((y, dx, dweight, dbias), (expected_y, *expected), strict=True):
+    for ours, theirs in zip((y, dx, dweight, dbias), (expected_y, *expected_first), strict=True):
         assert_close(ours, theirs, condition=condition, scale=1.0)
-    for _, _, ours in of_problem:
+    # The second derivatives were weighted with x.
+    size = float(x.abs().max())
+    for ours, theirs in zip((ddx, ddweight, dddout), expected_second, strict=True):
+        assert_close(ours, theirs, condition=condition, scale=size)
+    for *_, ours in of_problem:
         for statistic, theirs in zip(ours, running, strict=True):
             assert_close(statistic, theirs, condition=condition, scale=1.0)
 
