@@ -1,0 +1,40 @@
+"""The committed results of `make bench`, as tables for the book. No number comes from here."""
+
+import json
+from pathlib import Path
+
+from IPython.display import Markdown
+from tabulate import tabulate
+
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+NOT_COMPARED = ("seconds", "largest", "mean", "peer", "method")
+"""What a record holds besides the question it answers, apart from the ratios "of ..."."""
+
+
+def load(name: str) -> dict:
+    """One file of results; no records where it has not been measured."""
+    path = RESULTS / name
+    return json.loads(path.read_text()) if path.exists() else {"records": []}
+
+
+def where_and_when(results: dict) -> str:
+    """Machine, date and versions, as the file states them."""
+    return ", ".join(f"{name}: {value}" for name, value in results.items() if name != "records")
+
+
+def question(record: dict) -> dict[str, str]:
+    """What was measured, such as shape and threads: the same for all peers that are compared."""
+    words = {}
+    for name, value in record.items():
+        if name not in NOT_COMPARED and not name.startswith(("of ", "peak of ")):
+            words[name] = "×".join(map(str, value)) if isinstance(value, list) else str(value)
+    return words
+
+
+def side_by_side(records: list[dict], column: str, show) -> Markdown:
+    """One row for each question and one column for each value of `column`; `show` writes a cell."""
+    rows: dict[tuple, dict[str, str]] = {}
+    for record in records:
+        words = question(record)
+        rows.setdefault(tuple(words.values()), dict(words))[record[column]] = show(record)
+    return Markdown(tabulate(list(rows.values()), headers="keys", tablefmt="github", disable_numparse=True))
