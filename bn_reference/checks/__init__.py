@@ -11,9 +11,9 @@ import numpy as np
 
 from bn_reference.checks import ps2_batchnorm
 from bn_reference.checks.judging import judge, run
-from bn_reference.checks.report import Report
+from bn_reference.checks.report import PartResult, Report
 
-__all__ = ["PUBLIC_SEED", "SPECS", "Report", "check", "report"]
+__all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "report"]
 
 SPECS = {spec.name: spec for spec in ps2_batchnorm.SPECS}
 """Every graded function of the course, by name."""
