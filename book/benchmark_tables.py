@@ -1,9 +1,10 @@
 """The committed results of `make bench`, as tables for the book. No number comes from here."""
 
 import json
+from html import escape
 from pathlib import Path
 
-from IPython.display import Markdown
+from IPython.display import HTML
 from tabulate import tabulate
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
@@ -31,10 +32,17 @@ def question(record: dict) -> dict[str, str]:
     return words
 
 
-def side_by_side(records: list[dict], column: str, show) -> Markdown:
-    """One row for each question and one column for each value of `column`; `show` writes a cell."""
+def side_by_side(records: list[dict], column: str, show, says: str) -> HTML:
+    """One row for each question and one column for each value of `column`; `show` writes a cell.
+
+    A wide table scrolls, by keyboard too; `says` names it for those who do not see it.
+    """
     rows: dict[tuple, dict[str, str]] = {}
     for record in records:
         words = question(record)
         rows.setdefault(tuple(words.values()), dict(words))[record[column]] = show(record)
-    return Markdown(tabulate(list(rows.values()), headers="keys", tablefmt="github", disable_numparse=True))
+    table = tabulate(list(rows.values()), headers="keys", tablefmt="html", disable_numparse=True)
+    table = table.replace("<table>", '<table class="table benchmark">').replace("<th>", '<th scope="col">')
+    table = table.replace("bn_reference.", "bn_reference.<wbr>")
+    region = f'<div class="benchmark" role="region" tabindex="0" aria-label="{escape(says)}">'
+    return HTML(f"{region}{table}</div>")
