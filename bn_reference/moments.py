@@ -48,8 +48,8 @@ def combine(a: Moments, b: Moments) -> Moments:
 
     Notes
     -----
-    Chan, Golub & LeVeque 1983, *Algorithms for Computing the Sample Variance*, Section 2, in
-    terms of means. Nothing large is subtracted, as ``sum(x**2) - count * mean**2`` does.
+    Chan, Golub & LeVeque 1983, *Algorithms for Computing the Sample Variance*, in terms of
+    means rather than sums. Nothing large is subtracted, as ``sum(x**2) - count * mean**2`` does.
 
     Examples
     --------

@@ -114,7 +114,7 @@ def rescale(x: np.ndarray, axes: tuple[int, ...], eps: float) -> Rescaled:
 
     Notes
     -----
-    Zhang & Sennrich 2019 (arXiv 1910.07467), Equation 4. Of centred values the mean square is
+    Zhang & Sennrich 2019 (arXiv 1910.07467), Section 4. Of centred values the mean square is
     the biased variance, and this is lines 2 and 3 of Algorithm 1 of Ioffe & Szegedy 2015.
 
     Examples

@@ -42,7 +42,8 @@ def rmsnorm_forward(x: np.ndarray, gamma: np.ndarray, eps: float = 1e-5) -> tupl
 
     Notes
     -----
-    Zhang & Sennrich 2019, Equation 4, with the `eps` of their code inside the root.
+    Zhang & Sennrich 2019, Section 4. `eps` is inside the root, as in their code for TensorFlow;
+    in their code for torch it is added to the root.
 
     Examples
     --------

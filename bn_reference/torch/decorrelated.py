@@ -80,7 +80,7 @@ def zca_batch_norm(input: Tensor, eps: float = 1e-5) -> Tensor:
 
     Notes
     -----
-    Huang et al. 2018 (arXiv 1804.08450), Algorithm 1; see `bn_reference.decorrelated`.
+    Huang et al. 2018 (arXiv 1804.08450); see `bn_reference.decorrelated`.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def iter_norm(input: Tensor, iterations: int = 5, eps: float = 1e-5) -> Tensor:
 
     Notes
     -----
-    Huang et al. 2019 (arXiv 1904.03441), Algorithm 1.
+    Huang et al. 2019 (arXiv 1904.03441); see `bn_reference.decorrelated`.
 
     Examples
     --------

@@ -148,7 +148,7 @@ def rms_norm(
 
     Notes
     -----
-    Zhang & Sennrich 2019, Equation 4.
+    Zhang & Sennrich 2019, Section 4.
 
     Examples
     --------
