@@ -8,8 +8,8 @@ from IPython.display import HTML
 from tabulate import tabulate
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
-NOT_COMPARED = ("seconds", "largest", "mean", "peer", "method")
-"""What a record holds besides the question it answers, apart from the ratios "of ..."."""
+CONTENDERS = ("peer", "method")
+"""What a record calls that which is compared."""
 
 
 def load(name: str) -> dict:
@@ -27,7 +27,8 @@ def question(record: dict) -> dict[str, str]:
     """What was measured, such as shape and threads: the same for all peers that are compared."""
     words = {}
     for name, value in record.items():
-        if name not in NOT_COMPARED and not name.startswith(("of ", "peak of ")):
+        is_measured = value is None or isinstance(value, float)
+        if name not in CONTENDERS and not is_measured:
             words[name] = "×".join(map(str, value)) if isinstance(value, list) else str(value)
     return words
 
@@ -43,6 +44,6 @@ def side_by_side(records: list[dict], column: str, show, says: str) -> HTML:
         rows.setdefault(tuple(words.values()), dict(words))[record[column]] = show(record)
     table = tabulate(list(rows.values()), headers="keys", tablefmt="html", disable_numparse=True)
     table = table.replace("<table>", '<table class="table benchmark">').replace("<th>", '<th scope="col">')
-    table = table.replace("bn_reference.", "bn_reference.<wbr>")
+    table = table.replace("bn_reference.", "bn_reference.<wbr>").replace("torch.", "torch.<wbr>")
     region = f'<div class="benchmark" role="region" tabindex="0" aria-label="{escape(says)}">'
     return HTML(f"{region}{table}</div>")
