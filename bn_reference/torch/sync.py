@@ -10,6 +10,7 @@ from functools import reduce
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from bn_reference.layouts import per_channel, positive_eps, reduction_axes
 from bn_reference.moments import Moments, combine
@@ -152,10 +153,23 @@ def sync_batch_norm(
     return y.to(input.dtype)
 
 
-class SyncBatchNorm(torch.nn.SyncBatchNorm):
-    """``torch.nn.SyncBatchNorm`` over our `sync_batch_norm`, on CPUs too; it shares its ``state_dict``.
+class SyncBatchNorm(_BatchNorm):
+    """``torch.nn.SyncBatchNorm`` over our `sync_batch_norm`; it shares its ``state_dict``.
 
-    In training ``torch.distributed`` must be initialised.
+    It works on CPUs too, by itself and under ``DistributedDataParallel``. That is why it is no
+    subclass of torch's, which ``DistributedDataParallel`` refuses there. In training
+    ``torch.distributed`` must be initialised.
+
+    Parameters
+    ----------
+    num_features : int
+        The channels.
+    eps, momentum, affine, track_running_stats
+        As for ``torch.nn.BatchNorm1d``.
+    process_group : ProcessGroup, optional
+        By default all processes.
+    device, dtype
+        As for ``torch.nn.BatchNorm1d``.
 
     Examples
     --------
@@ -166,8 +180,21 @@ class SyncBatchNorm(torch.nn.SyncBatchNorm):
     [[5.0]]
     """
 
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: dist.ProcessGroup | None = None,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype)
+        self.process_group = process_group
+
     def forward(self, input: Tensor) -> Tensor:
-        self._check_input_dim(input)
         tracks = self.track_running_stats
         momentum = self.momentum
         if self.training and tracks and self.num_batches_tracked is not None:

@@ -36,7 +36,8 @@ def _process(rank, backend, world_size, splits, problems, folder):
     )
     try:
         results = [[_results(rank, sizes, *problem) for problem in problems] for sizes in splits]
-        torch.save((results, _error(rank), _layer(rank, splits[0], problems[0])), f"{folder}/{rank}.pt")
+        layer = _layer(rank, splits[0], problems[0])
+        torch.save((results, _error(rank), layer, _trained(rank, world_size)), f"{folder}/{rank}.pt")
     finally:
         dist.destroy_process_group()
 
@@ -76,6 +77,35 @@ def _layer(rank, sizes, problem):
     for scale in (1.0, 3.0):
         layer(scale * x)
     return {name: tensor.cpu() for name, tensor in layer.state_dict().items()}
+
+
+def network(norm):
+    """A small network with a normalisation in its middle, the same each time."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 6), norm, torch.nn.Tanh(), torch.nn.Linear(6, 1)).double()
+
+
+def train(model, x):
+    """Parameters and buffers after three steps of gradient descent on a loss that is a mean."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (model(x) - x[:, :1] ** 2).square().mean().backward()
+        optimizer.step()
+    return model
+
+
+def examples(processes):
+    """Four for each process, since an average of averages is one of all only if parts are equal."""
+    return torch.randn(4 * processes, 4, generator=torch.Generator().manual_seed(1), device="cpu").double()
+
+
+def _trained(rank, world_size):
+    """A network trained by ``DistributedDataParallel``, each process with its examples."""
+    device = _device(rank)
+    model = torch.nn.parallel.DistributedDataParallel(network(SyncBatchNorm(6)).to(device))
+    train(model, examples(world_size).split(4)[rank].to(device))
+    return {name: tensor.cpu() for name, tensor in model.module.state_dict().items()}
 
 
 def _error(rank):

@@ -1,13 +1,15 @@
+import copy
+import pickle
 import re
 
 import pytest
 import torch
 
-from bn_reference.torch import BatchNorm2d
+from bn_reference.torch import BatchNorm1d, BatchNorm2d
 from bn_reference.torch.functional import batch_norm
 from bn_reference.torch.sync import SyncBatchNorm, sync_batch_norm
 from tests.bn_reference.batches import cotangent, random_batch, random_vectors
-from tests.bn_reference.torch.processes import derivatives, run_in_processes
+from tests.bn_reference.torch.processes import derivatives, examples, network, run_in_processes, train
 from tests.tolerances import assert_close
 
 N = 8
@@ -81,14 +83,22 @@ def test_the_layer_tracks_what_one_layer_tracks_on_the_joined_batch(results):
     for scale in (1.0, 3.0):
         layer(scale * x)
 
-    for _, _, state in results:
+    for _, _, state, _ in results:
         assert state["num_batches_tracked"] == 2
         for name, expected in layer.state_dict().items():
             assert_close(state[name].double(), expected.double(), scale=1.0)
 
 
+def test_a_network_learns_in_several_processes_what_it_learns_in_one(results):
+    expected = train(network(BatchNorm1d(6)), examples(len(results))).state_dict()
+
+    for *_, state in results:
+        for name, tensor in expected.items():
+            assert_close(state[name].double(), tensor.double(), condition=16, scale=1.0)
+
+
 def test_too_few_values_are_an_error_in_every_process(results):
-    for _, message, _ in results:
+    for _, message, *_ in results:
         assert message == "the processes hold 1 values a channel, expected more than 1 when training"
 
 
@@ -100,6 +110,26 @@ def test_inference_needs_no_other_process():
     )
 
     assert torch.equal(layer(x), batch_norm(x, mean, var, weight, bias, eps=eps))
+
+
+def test_the_layer_and_that_of_torch_load_each_other():
+    theirs = torch.nn.SyncBatchNorm(3, eps=0.5, momentum=None)
+    ours = SyncBatchNorm(3, eps=0.5, momentum=None)
+    theirs.running_mean.uniform_()
+
+    assert repr(ours) == repr(theirs)
+    for source, target in ((theirs, ours), (ours, SyncBatchNorm(3)), (ours, torch.nn.SyncBatchNorm(3))):
+        target.load_state_dict(source.state_dict())
+        assert torch.equal(target.running_mean, theirs.running_mean)
+
+
+def test_the_layer_can_be_copied_and_pickled():
+    layer = SyncBatchNorm(3).eval()
+    layer.running_var.uniform_(1, 2)
+    x = torch.tensor(random_batch((4, 3), dtype="float32"))
+
+    for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert torch.equal(twin(x), layer(x))
 
 
 def test_training_needs_a_process_group():
