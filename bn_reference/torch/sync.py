@@ -42,12 +42,16 @@ class SyncNormalize(torch.autograd.Function):
 
     `mean` and `std` come in as constants: their dependence on ``x`` is in the backward pass, the
     closed form of `bn_reference.batchnorm.batchnorm_backward`, whose two sums run over all
-    processes. What it uses are outputs, so that double backward comes out right.
+    processes. What it uses are outputs, so that double backward comes out right. `mean` is in
+    float64 whatever the dtype of ``x``.
     """
 
     @staticmethod
     def forward(ctx, x, mean, std, m, group):
-        x_hat = (x - per_channel(mean, x.ndim)) / per_channel(std, x.ndim)
+        # The mean in two parts, so that rounding to the dtype of x takes nothing from it.
+        high = mean.to(x.dtype)
+        low = (mean - high).to(x.dtype)
+        x_hat = (x - per_channel(high, x.ndim) - per_channel(low, x.ndim)) / per_channel(std, x.ndim)
         rstd = 1 / std
         ctx.save_for_backward(x_hat, rstd)
         ctx.m, ctx.group = m, group
@@ -147,7 +151,7 @@ def sync_batch_norm(
                 running.copy_((1 - momentum) * running + momentum * new)
 
     std = torch.sqrt(m2 / count + eps)
-    y, _ = SyncNormalize.apply(wide, mean.to(wide.dtype), std.to(wide.dtype), count, group)
+    y, _ = SyncNormalize.apply(wide, mean, std.to(wide.dtype), count, group)
     y = y if weight is None else y * per_channel(weight, input.ndim)
     y = y if bias is None else y + per_channel(bias, input.ndim)
     return y.to(input.dtype)
@@ -221,8 +225,11 @@ def _joined_moments(x, group):
     m = x.numel() // channels
     here = torch.zeros(3, channels, dtype=torch.float64, device=x.device)
     if m:
-        var, mean = torch.var_mean(x, dim=reduction_axes(x.ndim), correction=0)
-        here[0], here[1], here[2] = m, mean, var.double() * m
+        # Around a first mean, which rounding may have moved; so the second one is small.
+        axes = reduction_axes(x.ndim)
+        first = x.mean(axes)
+        var, mean = torch.var_mean(x - per_channel(first, x.ndim), dim=axes, correction=0)
+        here[0], here[1], here[2] = m, first.double() + mean, var.double() * m
     everywhere = [torch.empty_like(here) for _ in range(dist.get_world_size(group))]
     dist.all_gather(everywhere, here, group=group)
 

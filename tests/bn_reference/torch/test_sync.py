@@ -28,7 +28,7 @@ GROUPS = [
     on_gpus(1, [8], [8]),
     on_gpus(2, [3, 5], [0, 8]),
 ]
-OFFSETS = {"float64": 0.0, "float64 around 1e6": 1e6, "float32": 0.0, "float32 around 1e4": 1e4}
+OFFSETS = {"float64": 0.0, "float64 around 1e6": 1e6, "float32": 0.0, "float32 around 1e6": 1e6}
 EPS = 0.1
 
 
@@ -64,7 +64,8 @@ def test_it_is_batch_normalization_of_the_joined_batch(results, name, split):
     ddx, dddout = (torch.cat([second[i] for _, _, second, _ in of_problem]) for i in (0, 2))
     ddweight = sum(second[1] for _, _, second, _ in of_problem)
 
-    condition = 4 + OFFSETS.get(name, 0.0)
+    # The moments are put together in float64: for float32 that leaves a large mean its digits.
+    condition = 4 + (OFFSETS.get(name, 0.0) if x.dtype == torch.double else 0.0)
     assert y.dtype == dx.dtype == x.dtype
     for ours, theirs in zip((y, dx, dweight, dbias), (expected_y, *expected_first), strict=True):
         assert_close(ours, theirs, condition=condition, scale=1.0)
