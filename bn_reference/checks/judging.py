@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bn_reference.checks.guesses import guess
 from bn_reference.checks.report import PartResult, Report
 from bn_reference.checks.spec import INTERFACE, Case, Mistake, Part, Spec
 from bn_reference.checks.tolerance import tolerances
@@ -73,7 +74,7 @@ def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
         spec.chapter,
         tuple(results),
         mistakes=tuple(mistake.name for mistake in mistakes),
-        advice=_advise(mistakes, results),
+        advice=_advise(spec, trials, mistakes, results),
         unfinished=any(outcome.unfinished for outcome in outcomes),
         stopped_by=errors.pop() if len(errors) == 1 else "",
         noise=next((outcome.noise for outcome in outcomes if outcome.noise), ""),
@@ -103,7 +104,8 @@ class _Trial:
         for name in self.values:
             with np.errstate(all="ignore"):
                 problem = self._compare(name, spec.nodes[name].formula(case.inputs, known))
-            if problem:
+            # Who is wrong before may still be right here, having gone another way.
+            if problem and self._compare(name, self.reference[name]):
                 self.problems[name] = problem
 
     def _in_shape(self, name, value):
@@ -122,17 +124,18 @@ class _Trial:
         """Does `mistake` give just what the learner returned?"""
         if mistake.code is not None:
             imitated = run(self.spec, mistake.code, self.case)
-            return bool(imitated.values) and all(self._equals(*item) for item in imitated.values.items())
+            return bool(imitated.values) and all(self.equals(*item) for item in imitated.values.items())
         try:
             with np.errstate(all="ignore"):
                 return all(
-                    self._equals(name, formula(self.case.inputs, self.values))
+                    self.equals(name, formula(self.case.inputs, self.values))
                     for name, formula in mistake.formulas.items()
                 )
         except (ValueError, IndexError):  # shapes that do not fit: another mistake
             return False
 
-    def _equals(self, name, wrong) -> bool:
+    def equals(self, name: str, wrong) -> bool:
+        """Did the learner return `wrong` as `name`, to rounding?"""
         got, wrong = self.values[name], np.squeeze(wrong)
         return np.squeeze(got).shape == wrong.shape and bool(
             np.allclose(np.squeeze(got), wrong, rtol=0, atol=self._slack(name, wrong), equal_nan=True)
@@ -212,11 +215,15 @@ def _diagnose(spec: Spec, trials: list[_Trial]) -> list[Mistake]:
     return found
 
 
-def _advise(mistakes: list[Mistake], results: list[PartResult]) -> tuple[str, ...]:
-    """The sentences of the mistakes that fit; failing these, the hints of the parts that failed."""
+def _advise(spec, trials, mistakes: list[Mistake], results: list[PartResult]) -> tuple[str, ...]:
+    """The sentences of the mistakes that fit; failing these, a guess; failing that, the hints."""
     *parts, interface = results
-    hints = [] if mistakes else [part.hint for part in parts if not part.passed]
-    sentences = [*(mistake.says for mistake in mistakes), *hints, interface.hint]
+    answered = [trial for trial in trials if trial.outcome.values]
+    explained = {name for mistake in mistakes for name in spec.touched(mistake)}
+    failed = {name for trial in answered for name in trial.problems}
+    guesses = [guess(spec, name, answered) for name in spec.nodes if name in failed - explained]
+    hints = [] if mistakes or any(guesses) else [part.hint for part in parts if not part.passed]
+    sentences = [*(mistake.says for mistake in mistakes), *guesses, *hints, interface.hint]
     return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
 
 
