@@ -139,6 +139,8 @@ def _covariance(input, eps):
     """Centred columns, shape (C, m), and ``covariance + eps * I``."""
     check_channels(input)
     columns = input.to(torch.promote_types(input.dtype, torch.float32)).movedim(1, 0).flatten(1)
+    # A mean is rounded, by much where it is large: so twice, and the first one as a constant.
+    columns = columns - columns.detach().mean(1, keepdim=True)
     centered = columns - columns.mean(1, keepdim=True)
     eye = torch.eye(len(columns), dtype=columns.dtype, device=columns.device)
     return centered, centered @ centered.mT / columns.shape[1] + positive_eps(eps) * eye
