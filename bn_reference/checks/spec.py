@@ -173,7 +173,7 @@ class Spec:
     parts: tuple[Part, ...]
     mistakes: tuple[Mistake, ...] = field(default=())
     chapter: str = "index"
-    call: Callable[[Callable, Values], object] = call_with_arguments
+    call: Callable[[Callable, Values], object] = field(default_factory=lambda: call_with_arguments)
 
     def expected(self, case: Case) -> dict[str, np.ndarray]:
         """The right outputs for `case`, by the reference, in float64 or wider."""
