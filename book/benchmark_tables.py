@@ -20,7 +20,11 @@ def load(name: str) -> dict:
 
 def where_and_when(results: dict) -> str:
     """Machine, date and versions, as the file states them."""
-    return ", ".join(f"{name}: {value}" for name, value in results.items() if name != "records")
+    about = {name: value for name, value in results.items() if not isinstance(value, list)}
+    return ", ".join(
+        f"{name}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}"
+        for name, value in about.items()
+    )
 
 
 def question(record: dict) -> dict[str, str]:
@@ -42,8 +46,20 @@ def side_by_side(records: list[dict], column: str, show, says: str) -> HTML:
     for record in records:
         words = question(record)
         rows.setdefault(tuple(words.values()), dict(words))[record[column]] = show(record)
-    table = tabulate(list(rows.values()), headers="keys", tablefmt="html", disable_numparse=True)
+    return as_table(list(rows.values()), says)
+
+
+def as_table(rows: list[dict], says: str) -> HTML:
+    """`rows` as they are; numbers with two decimals."""
+    words = [{name: _in_words(value) for name, value in row.items()} for row in rows]
+    table = tabulate(words, headers="keys", tablefmt="html", disable_numparse=True)
     table = table.replace("<table>", '<table class="table benchmark">').replace("<th>", '<th scope="col">')
     table = table.replace("bn_reference.", "bn_reference.<wbr>").replace("torch.", "torch.<wbr>")
     region = f'<div class="benchmark" role="region" tabindex="0" aria-label="{escape(says)}">'
     return HTML(f"{region}{table}</div>")
+
+
+def _in_words(value) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

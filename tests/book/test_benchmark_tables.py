@@ -42,9 +42,16 @@ def test_a_wide_table_can_be_scrolled_with_the_keyboard(tables):
 
 def test_the_machine_is_named_from_the_file(tables):
     """Does the line say all that the file says about where and when?"""
-    about = {"date": "2026-01-02", "machine": "a machine", "numpy": "2.0", "records": RECORDS}
+    about = {"date": "2026-01-02", "machine": "a machine", "bandwidth": 4.2e12, "records": RECORDS}
 
-    assert tables.where_and_when(about) == "date: 2026-01-02, machine: a machine, numpy: 2.0"
+    assert tables.where_and_when(about) == "date: 2026-01-02, machine: a machine, bandwidth: 4.2e+12"
+
+
+def test_a_summary_is_shown_with_two_decimals(tables):
+    """Are numbers shortened, and is what was not measured left empty?"""
+    html = tables.as_table([{"peer": "newcomer", "batches": 3, "worst": 0.123}, {"worst": None}], "All").data
+
+    assert "newcomer" in html and "0.12 " in html and "3" in html and "None" not in html
 
 
 def test_results_that_were_never_measured_are_empty(tables):
