@@ -1,7 +1,10 @@
 """Specs of the graded functions of ``ps1_whitening``: from standardising to the growing bias."""
 
+from bn_reference.checks.ps1_whitening.cholesky import CHOLESKY
 from bn_reference.checks.ps1_whitening.covariances import COVARIANCE
+from bn_reference.checks.ps1_whitening.pca import PCA
 from bn_reference.checks.ps1_whitening.standardizing import STANDARDIZE
+from bn_reference.checks.ps1_whitening.zca import ZCA
 
-SPECS = (STANDARDIZE, COVARIANCE)
+SPECS = (STANDARDIZE, COVARIANCE, PCA, ZCA, CHOLESKY)
 """In the order of the problem set."""

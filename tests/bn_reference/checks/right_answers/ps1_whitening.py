@@ -89,6 +89,134 @@ def covariance_by_broadcasting(x):
     return sigma, sigma + sigma / (len(x) - 1)
 
 
+def _covariance(x):
+    centered = x - x.mean(0)
+    return centered.T @ centered / len(x)
+
+
+def pca_with_eigh(x, eps=1e-5):
+    lam, u = np.linalg.eigh(_covariance(x))
+    lam, u = lam[::-1], u[:, ::-1]
+    w = np.diag(1 / np.sqrt(lam + eps)) @ u.T
+    return lam, w, (x - x.mean(0)) @ w.T
+
+
+def pca_with_svd_of_the_covariance(x, eps=1e-5):
+    u, lam, _ = np.linalg.svd(_covariance(x))
+    w = (u / np.sqrt(lam + eps)).T
+    return lam, w, np.einsum("kj,nj->nk", w, x - x.mean(0))
+
+
+def pca_with_svd_of_the_data(x, eps=1e-5):
+    centered = np.asarray(x, float) - x.mean(0, dtype=float)
+    _, s, vt = np.linalg.svd(centered)
+    lam = np.zeros(x.shape[1])
+    lam[: len(s)] = s**2 / len(x)
+    w = -vt / np.sqrt(lam + eps)[:, None]
+    return lam, w, centered @ w.T
+
+
+def pca_with_eig_sorted(x, eps=1e-5):
+    sigma = _covariance(x)
+    lam, u = np.linalg.eigh(sigma)
+    order = sorted(range(len(lam)), key=lambda k: -lam[k])
+    axes = [u[:, k] * (-1) ** k for k in order]
+    lam = np.array([axis @ sigma @ axis for axis in axes])
+    w = np.stack([axis / np.sqrt(value + eps) for axis, value in zip(axes, lam, strict=True)])
+    return lam, w, np.array([[row @ (sample - x.mean(0)) for row in w] for sample in x])
+
+
+def pca_projected_then_scaled(x, eps=1e-5):
+    lam, u = np.linalg.eigh(np.cov(x.T, bias=True))
+    lam, u = np.flip(lam), np.fliplr(u)
+    std = np.sqrt(np.maximum(lam, 0) + eps)
+    z = (x - x.mean(0)) @ u / std
+    return lam, (u / std).T, z
+
+
+def pca_with_torch(x, eps=1e-5):
+    import torch
+
+    values = torch.from_numpy(np.ascontiguousarray(x)).double()
+    values = values - values.mean(0)
+    lam, u = torch.linalg.eigh(values.T @ values / len(values))
+    lam, u = lam.flip(0), u.flip(1)
+    w = u.T / (lam + eps).sqrt()[:, None]
+    return lam, w, values @ w.T
+
+
+def zca_with_eigh(x, eps=1e-5):
+    lam, u = np.linalg.eigh(_covariance(x))
+    w = u @ np.diag((lam + eps) ** -0.5) @ u.T
+    return w, (x - x.mean(0)) @ w
+
+
+def zca_with_eps_on_the_diagonal(x, eps=1e-5):
+    sigma = _covariance(x)
+    sigma[np.diag_indices_from(sigma)] += eps
+    u, lam, vt = np.linalg.svd(sigma)
+    w = (u / np.sqrt(lam)) @ vt
+    return w, (x - x.mean(0)) @ w.T
+
+
+def zca_as_a_sum_over_axes(x, eps=1e-5):
+    lam, u = np.linalg.eigh(_covariance(x))
+    w = sum(np.outer(axis, axis) / np.sqrt(value + eps) for value, axis in zip(lam, u.T, strict=True))
+    return w, (w @ (x - x.mean(0)).T).T
+
+
+def zca_after_pca(x, eps=1e-5):
+    lam, w, z = pca_with_svd_of_the_data(x, eps)
+    u = w.T * np.sqrt(lam + eps)
+    return u @ w, z @ u.T
+
+
+def zca_inverting_the_root(x, eps=1e-5):
+    lam, u = np.linalg.eigh(np.cov(x, rowvar=False, ddof=0) + eps * np.identity(x.shape[1]))
+    root = np.einsum("ik,k,jk->ij", u, np.sqrt(lam), u)
+    w = np.linalg.inv(root)
+    return w, x @ w - x.mean(0) @ w
+
+
+def cholesky_with_inv(x, eps=1e-5):
+    w = np.linalg.inv(np.linalg.cholesky(_covariance(x) + eps * np.eye(x.shape[1])))
+    return w, (x - x.mean(0)) @ w.T
+
+
+def cholesky_with_solve(x, eps=1e-5):
+    d = x.shape[1]
+    lower = np.linalg.cholesky(np.cov(x.T, ddof=0) + np.diag([eps] * d))
+    w = np.linalg.solve(lower, np.eye(d))
+    return w, np.linalg.solve(lower, (x - x.mean(0)).T).T
+
+
+def cholesky_by_hand(x, eps=1e-5):
+    sigma = _covariance(np.asarray(x, float)) + eps * np.eye(x.shape[1])
+    d = len(sigma)
+    lower = np.zeros((d, d))
+    for i in range(d):
+        for j in range(i + 1):
+            rest = sigma[i, j] - lower[i, :j] @ lower[j, :j]
+            lower[i, j] = np.sqrt(rest) if i == j else rest / lower[j, j]
+    w = np.linalg.inv(lower)
+    return w, (x - x.mean(0)) @ w.T
+
+
+def cholesky_with_upper_factor(x, eps=1e-5):
+    upper = np.linalg.cholesky(_covariance(x) + eps * np.eye(x.shape[1])).T
+    w = np.linalg.inv(upper).T
+    return [w, np.array([w @ row for row in x - x.mean(0)])]
+
+
+def cholesky_with_qr(x, eps=1e-5):
+    n, d = x.shape
+    centered = (x - x.mean(0)).astype(float)
+    _, r = np.linalg.qr(np.vstack([centered / np.sqrt(n), np.sqrt(eps) * np.eye(d)]))
+    r = r * np.sign(np.diag(r))[:, None]
+    w = np.linalg.inv(r).T
+    return w, centered @ w.T
+
+
 RIGHT_ANSWERS = {
     "standardize": (
         standardize_with_np_var,
@@ -105,5 +233,27 @@ RIGHT_ANSWERS = {
         covariance_as_a_sum_of_outer_products,
         covariance_with_loops,
         covariance_by_broadcasting,
+    ),
+    "pca_whitening": (
+        pca_with_eigh,
+        pca_with_svd_of_the_covariance,
+        pca_with_svd_of_the_data,
+        pca_with_eig_sorted,
+        pca_projected_then_scaled,
+        pca_with_torch,
+    ),
+    "zca_whitening": (
+        zca_with_eigh,
+        zca_with_eps_on_the_diagonal,
+        zca_as_a_sum_over_axes,
+        zca_after_pca,
+        zca_inverting_the_root,
+    ),
+    "cholesky_whitening": (
+        cholesky_with_inv,
+        cholesky_with_solve,
+        cholesky_by_hand,
+        cholesky_with_upper_factor,
+        cholesky_with_qr,
     ),
 }

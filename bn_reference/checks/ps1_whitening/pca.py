@@ -1,0 +1,223 @@
+"""Spec of ``pca_whitening``: turn to the principal axes, then rescale each."""
+
+import numpy as np
+
+from bn_reference.checks.ps1_whitening.eigenspaces import anchored, eigen, turned_columns, turned_rows
+from bn_reference.checks.ps1_whitening.samples import as_float, nearest, sample_cases
+from bn_reference.checks.ps1_whitening.whitening_mistakes import (
+    awkward_parts,
+    centered,
+    covariance_mistakes,
+    w_size,
+    z_mistakes,
+    z_size,
+)
+from bn_reference.checks.spec import Mistake, Node, Part, Spec
+from bn_reference.whitening import pca_whitening
+
+SOURCE = "Chapter Whitening, section 'Second step: whiten'; Kessy, Lewin & Strimmer 2018, Section 2."
+
+
+def _like_own(rows, v, lam):
+    own = v.get("w")
+    fits = own is not None and np.shape(own) == rows.shape and np.all(np.isfinite(own))
+    return turned_rows(rows, own, lam) if fits else anchored(rows, lam)
+
+
+def _w(i, v):
+    """Rows in the order of the learner's eigenvalues, so that the order is judged once."""
+    lam, u = eigen(i["x"])
+    rank = np.argsort(np.argsort(-v["lam"], kind="stable"), kind="stable")
+    scale = np.sqrt(lam + i["eps"])[rank]
+    rows = _like_own(u.T[rank] / scale[:, None], v, lam[rank])
+    by_own_lam = rows * (scale / np.sqrt(v["lam"] + i["eps"]))[:, None]
+    return nearest(v.get("w"), by_own_lam, rows)
+
+
+def _z(i, v):
+    lam, u = eigen(i["x"])
+    z = centered(i) @ (u / np.sqrt(lam + i["eps"]))
+    own = v.get("z")
+    if own is not None and own.shape == z.shape and np.all(np.isfinite(own)):
+        z = turned_columns(z, own, lam)
+    return nearest(own, centered(i) @ v["w"].T, z)
+
+
+def _reference(x, eps):
+    lam, _ = eigen(x)
+    w = anchored(pca_whitening(as_float(x), eps).matrix, lam)
+    return lam, w, (as_float(x) - as_float(x).mean(0)) @ w.T
+
+
+def _whitener(sigma, v):
+    lam, u = np.linalg.eigh(sigma)
+    lam, u = lam[::-1], u[:, ::-1]
+    return _like_own((u / np.sqrt(lam)).T, v, lam)
+
+
+def _scaled(scale_of):
+    """W with ``scale_of(lam, eps)`` in place of the root's inverse."""
+
+    def formula(i, v):
+        lam, u = eigen(i["x"])
+        return _like_own(scale_of(lam, i["eps"])[:, None] * u.T, v, lam)
+
+    return formula
+
+
+def _with_signs_of_columns(matrix_of):
+    """A wrong W in which each eigenvector has become a column."""
+
+    def formula(i, v):
+        lam, u = eigen(i["x"])
+        matrix, own = matrix_of(lam + i["eps"], u), v.get("w")
+        return matrix if own is None else turned_columns(matrix, own, lam)
+
+    return formula
+
+
+def _columns_scaled(i, v):
+    lam, u = eigen(i["x"])
+    return _like_own(u.T / np.sqrt(lam + i["eps"]), v, lam)
+
+
+def _lam_of(products):
+    """Eigenvalues of another matrix than the covariance."""
+    return lambda i, v: np.linalg.eigvalsh(products(as_float(i["x"])))[::-1]
+
+
+PCA = Spec(
+    name="pca_whitening",
+    outputs=("lam", "w", "z"),
+    nodes={
+        "lam": Node(lambda i, v: eigen(i["x"])[0]),
+        "w": Node(_w, magnitude=w_size),
+        "z": Node(_z, magnitude=z_size),
+    },
+    reference=_reference,
+    cases=lambda rng: sample_cases(rng, lambda x, eps: {"x": x, "eps": eps}),
+    parts=(
+        Part(
+            "lam, the variances along the axes, largest first",
+            2,
+            ("lam",),
+            nudge="In what order does np.linalg.eigh return eigenvalues?",
+            hint="The eigenvalues of the covariance (divided by N, eps not yet in it), reversed: eigh puts the smallest first.",
+            source=SOURCE,
+        ),
+        Part(
+            "w, whose rows are the axes divided by sqrt(lam + eps)",
+            3,
+            ("w",),
+            nudge="Print w @ sigma @ w.T. What should stand on its diagonal, and what beside it?",
+            hint="eigh returns eigenvectors as columns of u. Row k of w is column k of u, divided by sqrt(lam[k] + eps). Its sign is free.",
+            source=SOURCE,
+        ),
+        Part(
+            "z, from your w",
+            2,
+            ("z",),
+            nudge="What is the covariance of your z? And its mean?",
+            hint="Samples are rows, so z = (x - mean) @ w.T.",
+            source=SOURCE,
+        ),
+        *awkward_parts(("lam", "w", "z")),
+    ),
+    mistakes=(
+        Mistake(
+            "ascending_order",
+            "Your axes come smallest variance first, as np.linalg.eigh returns them. Reverse both: lam[::-1] and u[:, ::-1].",
+            {"lam": lambda i, v: eigen(i["x"])[0][::-1]},
+        ),
+        Mistake(
+            "lam_divides_by_n_minus_1",
+            "Your lam comes from a covariance that divides by N - 1, as np.cov does by itself. Here it is divided by N.",
+            {"lam": lambda i, v: eigen(i["x"])[0] * len(i["x"]) / (len(i["x"]) - 1)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "lam_includes_eps",
+            "Your lam already has eps in it. Return the variances as they are, and add eps where w divides.",
+            {"lam": lambda i, v: eigen(i["x"])[0] + i["eps"]},
+            keeps=0.5,
+        ),
+        Mistake(
+            "lam_is_standard_deviation",
+            "Your lam holds standard deviations. Return the eigenvalues themselves, which are variances.",
+            {"lam": lambda i, v: np.sqrt(np.maximum(eigen(i["x"])[0], 0))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "lam_not_divided",
+            "Your lam is N times too large: eigenvalues of a sum of products, or squared singular values. Divide by N.",
+            {"lam": lambda i, v: eigen(i["x"])[0] * len(i["x"])},
+            keeps=0.5,
+        ),
+        Mistake(
+            "lam_not_centred",
+            "Your lam holds eigenvalues of x.T @ x / N. Subtract the mean of each feature before you multiply.",
+            {"lam": _lam_of(lambda x: x.T @ x / len(x))},
+        ),
+        Mistake(
+            "transposed",
+            "Your w is the transpose of the right one. Its rows are the axes: w = (u / sqrt(lam + eps)).T, so that z = (x - mean) @ w.T.",
+            {"w": _with_signs_of_columns(lambda lam, u: u / np.sqrt(lam))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "eigenvectors_as_rows",
+            "Your w takes the rows of u for eigenvectors. np.linalg.eigh returns them as columns: transpose u before you scale.",
+            {"w": _with_signs_of_columns(lambda lam, u: u / np.sqrt(lam)[:, None])},
+            keeps=0.25,
+        ),
+        Mistake(
+            "columns_scaled",
+            "Your w divides its columns by the roots, by broadcasting. Each row belongs to one axis: divide by np.sqrt(lam + eps)[:, None].",
+            {"w": _columns_scaled},
+            keeps=0.5,
+        ),
+        Mistake(
+            "divides_by_eigenvalue",
+            "Your w is divided by the eigenvalues. Divide by their roots, sqrt(lam + eps): an eigenvalue is a variance.",
+            {"w": _scaled(lambda lam, eps: 1 / (lam + eps))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "eps_outside_root",
+            "Your eps is added outside the square root. It belongs inside: sqrt(lam + eps).",
+            {"w": _scaled(lambda lam, eps: 1 / (np.sqrt(np.maximum(lam, 0)) + eps))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "only_turned",
+            "Your w turns the cloud but does not rescale it. Divide each row by sqrt(lam + eps).",
+            {"w": _scaled(lambda lam, eps: np.ones_like(lam))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "multiplies_by_root",
+            "Your w multiplies by the roots. Long axes have to shrink: divide by sqrt(lam + eps).",
+            {"w": _scaled(lambda lam, eps: np.sqrt(lam + eps))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "turned_back",
+            "Your w turns the cloud back after rescaling, which is ZCA. PCA whitening stops before: w = diag(1 / sqrt(lam + eps)) @ u.T.",
+            {"w": lambda i, v: (lambda lam, u: u / np.sqrt(lam + i["eps"]) @ u.T)(*eigen(i["x"]))},
+            keeps=0.5,
+        ),
+        *covariance_mistakes(_whitener),
+        Mistake(
+            "z_by_the_transpose",
+            "Your z multiplies by w. Row k of w makes feature k of z, so transpose it: z = (x - mean) @ w.T.",
+            {"z": lambda i, v: centered(i) @ v["w"]},
+        ),
+        Mistake(
+            "z_only_turned",
+            "Your z is turned but not rescaled: it comes from u. Multiply by w.T, which holds the division by the roots.",
+            {"z": lambda i, v: centered(i) @ v["w"].T * np.sqrt(v["lam"] + i["eps"])},
+        ),
+        *z_mistakes(),
+    ),
+    chapter="whitening",
+)
