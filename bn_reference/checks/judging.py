@@ -211,7 +211,10 @@ def _diagnose(spec: Spec, trials: list[_Trial]) -> list[Mistake]:
     answered = [trial for trial in trials if trial.outcome.values]
     found: list[Mistake] = []
     for mistake in spec.mistakes:
-        if failed & spec.touched(mistake) and all(trial.matches(mistake) for trial in answered):
+        shown = failed & spec.touched(mistake)
+        if mistake.precision is not np.float64:  # rounding to fewer digits shows everywhere
+            shown &= {name for trial in trials if trial.case.kind == "typical" for name in trial.problems}
+        if shown and all(trial.matches(mistake) for trial in answered):
             found.append(mistake)
             failed -= spec.touched(mistake)
     return found
