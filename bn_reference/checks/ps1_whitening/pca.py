@@ -81,6 +81,13 @@ def _columns_scaled(i, v):
     return _like_own(u.T / np.sqrt(lam + i["eps"]), v, lam)
 
 
+def _pairs_torn(i, v, axes_of=lambda u: u.T[::-1]):
+    """Eigenvectors from flat to steep, each divided by the root of another's eigenvalue."""
+    lam, u = eigen(i["x"])
+    axes, roots, own = axes_of(u), np.sqrt(lam + i["eps"])[:, None], v.get("w")
+    return (axes if own is None else turned_rows(axes, own * roots, lam[::-1])) / roots
+
+
 def _lam_of(products):
     """Eigenvalues of another matrix than the covariance."""
     return lambda i, v: np.linalg.eigvalsh(products(as_float(i["x"])))[::-1]
@@ -169,6 +176,18 @@ PCA = Spec(
             "Your w takes the rows of u for eigenvectors. np.linalg.eigh returns them as columns: transpose u before you scale.",
             {"w": _with_signs_of_columns(lambda lam, u: u / np.sqrt(lam)[:, None])},
             keeps=0.25,
+        ),
+        Mistake(
+            "eigenvectors_not_reversed",
+            "Your lam is reversed, but the eigenvectors are not: each row of w is divided by the root of another axis. Reverse the columns of u as well: u[:, ::-1].",
+            {"w": _pairs_torn},
+            keeps=0.5,
+        ),
+        Mistake(
+            "rows_of_u_reversed",
+            "Your u[::-1] reverses the rows of u. Eigenvectors are columns: u[:, ::-1].",
+            {"w": lambda i, v: _pairs_torn(i, v, lambda u: u[::-1].T[::-1])},
+            keeps=0.5,
         ),
         Mistake(
             "columns_scaled",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bn_reference.checks.ps1_whitening.eigenspaces import eigen, turned_on_both_sides, turned_rows
+from bn_reference.checks.ps1_whitening.eigenspaces import SAME, eigen, turned_on_both_sides, turned_rows
 from bn_reference.checks.ps1_whitening.samples import as_float, nearest, sample_cases
 from bn_reference.checks.ps1_whitening.whitening_mistakes import (
     awkward_parts,
@@ -41,12 +41,20 @@ def _stopped_at_pca(i, v):
 
 def _turned_the_wrong_way(i, v):
     lam, u = np.linalg.eigh(sigma_with_eps(i))
-    matrix, own = u.T / np.sqrt(lam) @ u, v.get("w")
+    own = v.get("w")
+    both_orders = [u.T / np.sqrt(lam) @ u, u[:, ::-1].T / np.sqrt(lam[::-1]) @ u[:, ::-1]]
     if own is None:
-        return matrix
-    backwards = matrix[::-1, ::-1]  # as from eigenvalues in descending order
-    options = [turned_on_both_sides(m, own) for m in (matrix, backwards)]
-    return nearest(own, *options)
+        return both_orders[0]
+    if np.min(np.diff(lam)) < SAME * lam[-1]:
+        return own  # where eigenvalues are equal, this depends on the basis that eigh happened to choose
+    return nearest(own, *(turned_on_both_sides(matrix, own) for matrix in both_orders))
+
+
+def _root_of_each_entry(i, v):
+    sigma = sigma_with_eps(i)
+    wrong = sigma**-0.5
+    noise = np.abs(sigma) < 1e-9 * np.max(sigma)  # whose inverse root may be anything
+    return np.where(noise, v.get("w", wrong), wrong)
 
 
 ZCA = Spec(
@@ -108,7 +116,7 @@ ZCA = Spec(
         Mistake(
             "root_of_each_entry",
             "Your w takes the power of each entry by itself: ** works entry by entry. The root of a matrix takes its eigenvectors.",
-            {"w": lambda i, v: sigma_with_eps(i) ** -0.5},
+            {"w": _root_of_each_entry},
         ),
         Mistake(
             "only_standardised",
