@@ -24,23 +24,31 @@ def _like_own(rows, v, lam):
     return turned_rows(rows, own, lam) if fits else anchored(rows, lam)
 
 
-def _w(i, v):
-    """Rows in the order of the learner's eigenvalues, so that the order is judged once."""
+def _axes(i, v):
+    """Eigenvalues and eigenvectors: the learner's own values in their own order, then the right ones."""
     lam, u = eigen(i["x"])
     rank = np.argsort(np.argsort(-v["lam"], kind="stable"), kind="stable")
-    scale = np.sqrt(lam + i["eps"])[rank]
-    rows = _like_own(u.T[rank] / scale[:, None], v, lam[rank])
-    by_own_lam = rows * (scale / np.sqrt(v["lam"] + i["eps"]))[:, None]
-    return nearest(v.get("w"), by_own_lam, rows)
+    return (v["lam"], u[:, rank]), (lam[rank], u[:, rank]), (lam, u)
+
+
+def _w(i, v):
+    """Rows in the order of the learner's eigenvalues, so that the order is judged once."""
+    own_values, in_own_order, _ = _axes(i, v)
+    lam, u = in_own_order
+    rows = _like_own(u.T, v, lam)
+    made_of = [rows / np.sqrt(values + i["eps"])[:, None] for values, _ in (own_values, in_own_order)]
+    return nearest(v.get("w"), *made_of)
 
 
 def _z(i, v):
-    lam, u = eigen(i["x"])
-    z = centered(i) @ (u / np.sqrt(lam + i["eps"]))
-    own = v.get("z")
-    if own is not None and own.shape == z.shape and np.all(np.isfinite(own)):
-        z = turned_columns(z, own, lam)
-    return nearest(own, centered(i) @ v["w"].T, z)
+    """By the learner's w; or right in itself, whatever w is."""
+    own, candidates = v.get("z"), [centered(i) @ v["w"].T]
+    for lam, u in _axes(i, v):
+        z = centered(i) @ (u / np.sqrt(lam + i["eps"]))
+        if own is not None and own.shape == z.shape and np.all(np.isfinite(own)):
+            z = turned_columns(z, own, lam)
+        candidates.append(z)
+    return nearest(own, *candidates)
 
 
 def _reference(x, eps):
@@ -55,30 +63,28 @@ def _whitener(sigma, v):
     return _like_own((u / np.sqrt(lam)).T, v, lam)
 
 
-def _scaled(scale_of):
-    """W with ``scale_of(lam, eps)`` in place of the root's inverse."""
+def _of_axes(wrong):
+    """A wrong W, ``wrong(i, v, lam, u)``, made of the learner's eigenvalues or of the right ones."""
 
     def formula(i, v):
-        lam, u = eigen(i["x"])
-        return _like_own(scale_of(lam, i["eps"])[:, None] * u.T, v, lam)
+        return nearest(v.get("w"), *(wrong(i, v, lam, u) for lam, u in _axes(i, v)))
 
     return formula
+
+
+def _scaled(scale_of):
+    """W with ``scale_of(lam, eps)`` in place of the root's inverse."""
+    return _of_axes(lambda i, v, lam, u: _like_own(scale_of(lam, i["eps"])[:, None] * u.T, v, lam))
 
 
 def _with_signs_of_columns(matrix_of):
     """A wrong W in which each eigenvector has become a column."""
 
-    def formula(i, v):
-        lam, u = eigen(i["x"])
+    def wrong(i, v, lam, u):
         matrix, own = matrix_of(lam + i["eps"], u), v.get("w")
         return matrix if own is None else turned_columns(matrix, own, lam)
 
-    return formula
-
-
-def _columns_scaled(i, v):
-    lam, u = eigen(i["x"])
-    return _like_own(u.T / np.sqrt(lam + i["eps"]), v, lam)
+    return _of_axes(wrong)
 
 
 def _pairs_torn(i, v, axes_of=lambda u: u.T[::-1]):
@@ -192,7 +198,7 @@ PCA = Spec(
         Mistake(
             "columns_scaled",
             "Your w divides its columns by the roots, by broadcasting. Each row belongs to one axis: divide by np.sqrt(lam + eps)[:, None].",
-            {"w": _columns_scaled},
+            {"w": _of_axes(lambda i, v, lam, u: _like_own(u.T / np.sqrt(lam + i["eps"]), v, lam))},
             keeps=0.5,
         ),
         Mistake(

@@ -119,16 +119,19 @@ STANDARDIZE = Spec(
             "std_leaves_eps_out",
             "Your std has no eps. It is sqrt(variance + eps), so that a constant feature does not divide by zero.",
             {"std": lambda i, v: _std(i, eps=0.0)},
+            keeps=0.5,
         ),
         Mistake(
             "eps_outside_root",
             "Your eps is added outside the square root. It belongs inside: sqrt(variance + eps).",
             {"std": lambda i, v: _std(i, eps=0.0) + i["eps"]},
+            keeps=0.5,
         ),
         Mistake(
             "eps_hard_coded",
             "Your eps is always 1e-5. Use the argument eps that the caller passes.",
             {"std": lambda i, v: _std(i, eps=1e-5)},
+            keeps=0.5,
         ),
         Mistake(
             "std_is_variance",

@@ -39,6 +39,18 @@ def transposed_throughout(x, eps):
     return lam, w, centered @ w.T
 
 
+def ascending_and_transposed(x, eps):
+    lam, u = np.linalg.eigh(np.cov(x.T, bias=True))
+    w = u / np.sqrt(lam + eps)
+    return lam, w, (x - x.mean(0)) @ w
+
+
+def n_minus_1_and_no_column_axis(x, eps):
+    centered, lam, u = axes(x, ddof=1)
+    w = u.T / np.sqrt(lam + eps)
+    return lam, w, centered @ w.T
+
+
 def columns_taken_for_rows(x, eps):
     centered, lam, u = axes(x)
     w = np.diag((lam + eps) ** -0.5) @ u
@@ -176,6 +188,8 @@ WRONG = [
     ("pca_whitening", divides_by_n_minus_1, {"lam_divides_by_n_minus_1"}),
     ("pca_whitening", transposed_but_z_is_right, {"transposed"}),
     ("pca_whitening", transposed_throughout, {"transposed"}),
+    ("pca_whitening", ascending_and_transposed, {"ascending_order", "transposed"}),
+    ("pca_whitening", n_minus_1_and_no_column_axis, {"lam_divides_by_n_minus_1", "columns_scaled"}),
     ("pca_whitening", columns_taken_for_rows, {"eigenvectors_as_rows"}),
     ("pca_whitening", eps_left_out, {"eps_missing"}),
     ("pca_whitening", divided_by_eigenvalues, {"divides_by_eigenvalue"}),
