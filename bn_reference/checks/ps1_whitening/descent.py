@@ -150,6 +150,11 @@ DESCEND = Spec(
             {"w": lambda i, v: _elementwise(i)[-1], "losses": lambda i, v: _losses(i["h"], _elementwise(i))},
         ),
         Mistake(
+            "climbs_and_losses_differ",
+            "Your steps go uphill. Go against the gradient: w - rate * (h @ w). Look at the losses again after that.",
+            {"w": lambda i, v: _walk(i["h"], i["w"], i["steps"], -i["rate"])[-1]},
+        ),
+        Mistake(
             "one_step_too_few",
             "Your w is that after steps - 1 steps.",
             {"w": lambda i, v: _path(i)[max(i["steps"] - 1, 0)]},
