@@ -19,7 +19,7 @@ DESERVED = {
     "lin": (
         # eps outside the root: half of std and of the three awkward data sets; z follows from her std
         3 * 6.5 / 9,
-        # sigma divides by N - 1: a quarter of it and of the awkward data sets; unbiased follows from her sigma
+        # sigma divides by N - 1: a quarter of it and of the awkward data sets; unbiased follows from it
         3 * 4.5 / 9,
         # w is transposed, z is right: half of w and of the awkward data sets
         6 * 8 / 11,
