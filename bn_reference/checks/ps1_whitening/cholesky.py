@@ -7,6 +7,7 @@ from bn_reference.checks.ps1_whitening.whitening_mistakes import (
     awkward_parts,
     centered,
     covariance_mistakes,
+    float32_mistake,
     sigma_with_eps,
     w_size,
     z_mistakes,
@@ -106,6 +107,7 @@ CHOLESKY = Spec(
             {"z": lambda i, v: centered(i) @ v["w"]},
         ),
         *z_mistakes(),
+        float32_mistake(_w),
     ),
     chapter="whitening",
 )

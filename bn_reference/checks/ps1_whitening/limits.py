@@ -20,7 +20,7 @@ def _cases(rng):
     constant = cloud(rng, n, d + 1)
     constant[:, rng.integers(d)] = 0.7
     return [
-        case("more samples than features", "typical", cloud(rng, n, d), 0.3),
+        case("more samples than features", "typical", cloud(rng, n, d), 2.0),
         case("as many samples as features", "typical", cloud(rng, d, d), 0.5),
         case("fewer samples than features", "typical", cloud(rng, d, d + 3), 0.2),
         case("half as many samples", "typical", cloud(rng, 5, 10), 0.1),
@@ -116,6 +116,12 @@ LIMITS = Spec(
             "rank_with_eps",
             "Your rank is always d: with eps added every eigenvalue is above zero. Count the directions of the covariance as it is.",
             {"rank": lambda i, v: i["x"].shape[1]},
+        ),
+        Mistake(
+            "rank_above_eps",
+            "Your rank counts the variances above eps. A variance counts wherever it stands above rounding noise; eps has no part in it.",
+            {"rank": lambda i, v: np.sum(_lam(i) > i["eps"])},
+            keeps=0.25,
         ),
         Mistake(
             "directions_without_variance",

@@ -8,6 +8,7 @@ from bn_reference.checks.ps1_whitening.whitening_mistakes import (
     awkward_parts,
     centered,
     covariance_mistakes,
+    float32_mistake,
     w_size,
     z_mistakes,
     z_size,
@@ -172,6 +173,11 @@ PCA = Spec(
             {"lam": _lam_of(lambda x: x.T @ x / len(x))},
         ),
         Mistake(
+            "lam_of_the_correlation",
+            "Your lam holds eigenvalues of the correlation, which add up to d. Use the covariance.",
+            {"lam": _lam_of(lambda x: np.corrcoef(x, rowvar=False))},
+        ),
+        Mistake(
             "transposed",
             "Your w is the transpose of the right one. Its rows are the axes: w = (u / sqrt(lam + eps)).T, so that z = (x - mean) @ w.T.",
             {"w": _with_signs_of_columns(lambda lam, u: u / np.sqrt(lam))},
@@ -243,6 +249,7 @@ PCA = Spec(
             {"z": lambda i, v: centered(i) @ v["w"].T * np.sqrt(v["lam"] + i["eps"])},
         ),
         *z_mistakes(),
+        float32_mistake(_whitener, {"lam": lambda i, v: eigen(i["x"].astype(np.float32))[0]}),
     ),
     chapter="whitening",
 )

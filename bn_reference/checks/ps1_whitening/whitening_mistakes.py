@@ -1,11 +1,11 @@
 """What the specs of the three whitenings share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from bn_reference.checks.ps1_whitening.samples import as_float
-from bn_reference.checks.spec import Mistake, Part, Values
+from bn_reference.checks.spec import Formula, Mistake, Part, Values
 from bn_reference.whitening import covariance
 
 Whitener = Callable[[np.ndarray, Values], np.ndarray]
@@ -63,14 +63,14 @@ def covariance_mistakes(whitener: Whitener) -> tuple[Mistake, ...]:
     """The mistakes in the covariance that W is made of."""
 
     def of(sigma):
-        return {"w": lambda i, v: whitener(sigma(i), v)}
+        def w(i, v):
+            wrong = sigma(i)
+            lam = np.linalg.eigvalsh(wrong)
+            divides_by_noise = lam[0] < 1e-9 * lam[-1]
+            # What a division by rounding noise gives depends on how it is written: any result fits.
+            return v["w"] if divides_by_noise and "w" in v else whitener(wrong, v)
 
-    def without_eps(i, v):
-        sigma = covariance(as_float(i["x"]))
-        lam = np.linalg.eigvalsh(sigma)
-        divides_by_noise = lam[0] < 1e-9 * lam[-1]
-        # What a division by rounding noise gives depends on how it is written: any result fits.
-        return v["w"] if divides_by_noise and "w" in v else whitener(sigma, v)
+        return {"w": w}
 
     def eye(i):
         return np.eye(i["x"].shape[1])
@@ -85,7 +85,7 @@ def covariance_mistakes(whitener: Whitener) -> tuple[Mistake, ...]:
         Mistake(
             "eps_missing",
             "Your w leaves eps out. Add it to every eigenvalue, or a direction without variance divides by zero.",
-            {"w": without_eps},
+            of(lambda i: covariance(as_float(i["x"]))),
             keeps=0.5,
         ),
         Mistake(
@@ -118,16 +118,24 @@ def covariance_mistakes(whitener: Whitener) -> tuple[Mistake, ...]:
             of(lambda i: np.corrcoef(as_float(i["x"]), rowvar=False) + i["eps"] * eye(i)),
             keeps=0.25,
         ),
-        Mistake(
-            "computed_in_float32",
-            "Your function computes in float32, which keeps 7 digits. x has more: stay in the dtype of x, or in float64.",
-            {
-                "w": lambda i, v: whitener(
-                    covariance(as_float(i["x"].astype(np.float32))) + i["eps"] * eye(i), v
-                )
-            },
-            precision=np.float32,
-        ),
+    )
+
+
+def float32_mistake(whitener: Whitener, more: Mapping[str, Formula] | None = None) -> Mistake:
+    """The mistake of working with 7 digits; `more` are the formulas of other outputs than w and z."""
+
+    def sigma(i):
+        return covariance(as_float(i["x"].astype(np.float32))) + i["eps"] * np.eye(i["x"].shape[1])
+
+    return Mistake(
+        "computed_in_float32",
+        "Your function computes in float32, which keeps 7 digits. x has more: stay in the dtype of x, or in float64.",
+        {
+            **(more or {}),
+            "w": lambda i, v: whitener(sigma(i), v),
+            "z": lambda i, v: centered(i) @ v["w"].T,
+        },
+        precision=np.float32,
     )
 
 

@@ -8,6 +8,7 @@ from bn_reference.checks.ps1_whitening.whitening_mistakes import (
     awkward_parts,
     centered,
     covariance_mistakes,
+    float32_mistake,
     sigma_with_eps,
     w_size,
     z_mistakes,
@@ -135,6 +136,7 @@ ZCA = Spec(
         ),
         *covariance_mistakes(lambda sigma, v: _power(sigma, -0.5)),
         *z_mistakes(),
+        float32_mistake(lambda sigma, v: _power(sigma, -0.5)),
     ),
     chapter="whitening",
 )

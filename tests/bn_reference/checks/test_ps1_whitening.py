@@ -121,6 +121,36 @@ def cholesky_upper(x, eps):
     return w.T, z
 
 
+def pca_not_centred(x, eps):
+    lam, u = np.linalg.eigh(x.T @ x / len(x))
+    lam, u = lam[::-1], u[:, ::-1]
+    w = (u / np.sqrt(lam + eps)).T
+    return lam, w, x @ w.T
+
+
+def pca_of_a_sum(x, eps):
+    centered, lam, u = axes(x)
+    lam = lam * len(x)
+    w = (u / np.sqrt(lam + eps)).T
+    return lam, w, centered @ w.T
+
+
+def pca_in_float32(x, eps):
+    return right.pca_with_eigh(x.astype(np.float32), eps)
+
+
+def zca_in_float32(x, eps):
+    return right.zca_with_eigh(x.astype(np.float32), eps)
+
+
+def cholesky_in_float32(x, eps):
+    return right.cholesky_with_inv(x.astype(np.float32), eps)
+
+
+def covariance_in_float32(x):
+    return right.covariance_with_einsum(np.asarray(x, dtype="float32"))
+
+
 def covariance_by_default(x):
     return np.cov(x, rowvar=False), np.cov(x, rowvar=False)
 
@@ -201,6 +231,12 @@ WRONG = [
     ("cholesky_whitening", cholesky_without_inverse, {"factor_not_inverted"}),
     ("cholesky_whitening", cholesky_of_the_precision, {"last_feature_first"}),
     ("cholesky_whitening", cholesky_upper, {"transposed"}),
+    ("pca_whitening", pca_not_centred, {"lam_not_centred", "covariance_not_centred", "z_not_centred"}),
+    ("pca_whitening", pca_of_a_sum, {"lam_not_divided"}),
+    ("pca_whitening", pca_in_float32, {"computed_in_float32"}),
+    ("zca_whitening", zca_in_float32, {"computed_in_float32"}),
+    ("cholesky_whitening", cholesky_in_float32, {"computed_in_float32"}),
+    ("covariance", covariance_in_float32, {"computed_in_float32"}),
     ("covariance", covariance_by_default, {"sigma_divides_by_n_minus_1"}),
     ("covariance", covariance_of_samples, {"samples_taken_for_variables"}),
     ("covariance", covariance_in_a_buffer_like_x, {"integer_input_truncated"}),
