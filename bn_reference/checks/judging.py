@@ -231,9 +231,19 @@ def _advise(spec, trials, mistakes: list[Mistake], results: list[PartResult]) ->
     explained = {name for mistake in mistakes for name in spec.touched(mistake)}
     failed = {name for trial in answered for name in trial.problems}
     guesses = [guess(spec, name, answered) for name in spec.nodes if name in failed - explained]
-    hints = [] if mistakes or any(guesses) else [part.hint for part in parts if not part.passed]
+    hints = [] if mistakes or any(guesses) else _hints(spec.parts, parts)
     sentences = [*(mistake.says for mistake in mistakes), *guesses, *hints, interface.hint]
     return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
+
+
+def _hints(parts: tuple[Part, ...], results: list[PartResult]) -> list[str]:
+    """One for each trouble: a node that fails on ordinary cases fails on awkward ones too."""
+    hints, failed = [], set()
+    for part, result in zip(parts, results, strict=True):
+        if not result.passed and not failed.intersection(part.nodes):
+            hints.append(result.hint)
+            failed.update(part.nodes)
+    return hints
 
 
 def _name_outputs(spec, returned) -> dict[str, np.ndarray]:
