@@ -18,7 +18,7 @@ SOURCES := $(wildcard solutions/*/*.md)
 REFERENCE := $(shell find bn_reference -name '*.py')
 GRADING := $(wildcard grading/*.py) nbgrader_config.py
 SAMPLES := $(wildcard samples/*/*.md)
-CHAPTERS := $(shell find book -type f -not -name '*.pyc') _config.yml _toc.yml
+CHAPTERS := $(shell find book -type f -not -name '*.pyc') $(wildcard benchmarks/results/*.json) _config.yml _toc.yml
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:

@@ -121,7 +121,24 @@ class Mistake:
 
 
 def call_with_arguments(function: Callable, inputs: Values) -> object:
-    """Call `function` with `inputs` by position, whatever the learner named its parameters."""
+    """Call `function` with `inputs` by position, whatever the learner named its parameters.
+
+    Parameters
+    ----------
+    function : callable
+    inputs : dict
+        In the order of the signature.
+
+    Returns
+    -------
+    object
+        What `function` returns.
+
+    Examples
+    --------
+    >>> call_with_arguments(lambda a, b: a - b, {"x": 5, "y": 3})
+    2
+    """
     return function(*inputs.values())
 
 
@@ -188,7 +205,22 @@ class Spec:
 
 
 def in_float64(inputs: Values) -> dict[str, object]:
-    """`inputs` with every floating array widened to float64."""
+    """`inputs` with every array in float64.
+
+    Parameters
+    ----------
+    inputs : dict
+
+    Returns
+    -------
+    dict
+        The same names; what is no array stays as it is.
+
+    Examples
+    --------
+    >>> in_float64({"x": np.ones(2, np.float32), "eps": 0.1})
+    {'x': array([1., 1.]), 'eps': 0.1}
+    """
     return {
         name: value.astype(np.float64) if isinstance(value, np.ndarray) else value
         for name, value in inputs.items()
