@@ -108,6 +108,8 @@ class Mistake:
     code : callable, optional
         In place of formulas: a whole wrong answer, called as the learner's is. For answers that are
         more than a function of arrays, such as a module with buffers.
+    precision : type
+        How closely it has to be reproduced: ``numpy.float32`` for mistakes that consist in rounding.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Mistake:
     formulas: Mapping[str, Formula] = field(default_factory=dict)
     keeps: float = 0.0
     code: Callable | None = None
+    precision: type = np.float64
 
 
 def call_with_arguments(function: Callable, inputs: Values) -> object:
