@@ -5,9 +5,10 @@ CPU, the time is that of moving bytes, and the fewest bytes are: forward reads `
 ``y``; backward reads ``x`` and ``dout`` and writes ``dx``. But nothing of a channel can be
 written before all of it is read. There are two ways to read it from memory only once.
 
-*Held*: where a channel is small, one program keeps all of it in its registers.
+*Alone*: a small channel is left to one program. It reads the channel, and finds it in the
+first-level cache when it reads it again to write.
 
-*Split*: a larger channel is cut into tiles, and each tile is visited twice: to sum, then to
+*Shared*: a larger channel is cut into tiles, and each tile is visited twice: to sum, then to
 write. Both visits are in one launch. Programs take turns, in an order in which a channel is
 written soon after it is summed, while the second-level cache still holds it. A program that
 writes waits until its channel is summed. It cannot wait in vain: what it waits for took an
@@ -33,17 +34,20 @@ from torch import Tensor
 
 from bn_reference.torch import triton_programs
 
-HELD_VALUES = 16384
-"""The largest tile that a program holds: 32 values in each of 512 threads."""
+ALONE_VALUES = 16384
+"""Up to how many values a program works alone: six such programs then share a first-level cache."""
+
+ALONE_TILE = 4096
+"""How many of them it takes at a time."""
+
+SHARED_TILE_BYTES = 32 * 1024
+"""What a program of a shared channel reads: several such tiles fit into a multiprocessor."""
 
 VALUES_PER_WARP = 1024
 """32 values for each thread: enough loads on their way to hide how long one takes."""
 
-TILE_BYTES = 32 * 1024
-"""What a program of a split channel reads: several such tiles fit into a multiprocessor."""
-
-LINE_BYTES, WIDE_BYTES = 128, 512
-"""Of a row with channels last: the least to read at once without waste, and the most."""
+SECTOR_BYTES, LINE_BYTES, WIDE_BYTES = 32, 128, 512
+"""With channels last, what to read of each row: the least a cache fetches; its line; and the most."""
 
 CACHE_BYTES = 16 * 1024 * 1024
 """What tiles between their two visits may take up: a share of the second-level cache (50 MB on an H200)."""
@@ -104,16 +108,13 @@ def forward(
     plan = _plan(x, operands=1)
     y = torch.empty_like(x)
     statistics = torch.empty((3, x.shape[1]), dtype=_wide(x), device=x.device)
-    sums = plan.workspace(3, 2, statistics)
+    arguments = (x, weight, bias, y, statistics)
     with torch.cuda.device_of(x):
-        if sums:
-            triton_programs.forward_split[plan.grid](
-                x, weight, bias, y, statistics, *sums, *plan.turns, **plan.tile, EPS=eps
-            )
+        if plan.alone:
+            triton_programs.forward_alone[plan.grid](*arguments, *plan.size, **plan.tile, EPS=eps)
         else:
-            triton_programs.forward_held[plan.grid](
-                x, weight, bias, y, statistics, *plan.size, **plan.tile, EPS=eps
-            )
+            space = plan.workspace(3, 2, statistics)
+            triton_programs.forward_shared[plan.grid](*arguments, *space, *plan.turns, **plan.tile, EPS=eps)
     return y, *statistics.unbind()
 
 
@@ -150,13 +151,13 @@ def backward(
     if dout.stride() != x.stride():
         dout = torch.empty_like(x, dtype=dout.dtype).copy_(dout)
     gradients = torch.empty((2, x.shape[1]), dtype=_wide(x), device=x.device)
-    sums = plan.workspace(2, 3, gradients)
-    tensors = (dout, x, weight, mean, residue, var, dx, gradients)
+    arguments = (dout, x, weight, mean, residue, var, dx, gradients)
     with torch.cuda.device_of(x):
-        if sums:
-            triton_programs.backward_split[plan.grid](*tensors, *sums, *plan.turns, **plan.tile, EPS=eps)
+        if plan.alone:
+            triton_programs.backward_alone[plan.grid](*arguments, *plan.size, **plan.tile, EPS=eps)
         else:
-            triton_programs.backward_held[plan.grid](*tensors, *plan.size, **plan.tile, EPS=eps)
+            space = plan.workspace(2, 3, gradients)
+            triton_programs.backward_shared[plan.grid](*arguments, *space, *plan.turns, **plan.tile, EPS=eps)
     return dx, *gradients.unbind()
 
 
@@ -195,6 +196,7 @@ def inference(
 class _Plan:
     """How a batch is cut into tiles: `groups` of channels, each cut into `splits` along its rows."""
 
+    alone: bool
     size: tuple[int, int]
     tile: dict[str, int]
     groups: int
@@ -203,22 +205,19 @@ class _Plan:
 
     @property
     def grid(self) -> tuple[int]:
-        """One program for each tile and visit; a held tile is visited once."""
-        return (self.groups if self.splits == 1 else 2 * self.groups * self.splits,)
+        """One program for each group, or for each visit of each tile."""
+        return (self.groups if self.alone else 2 * self.groups * self.splits,)
 
     @property
     def turns(self) -> tuple[int, ...]:
-        """What a split kernel must know of the whole."""
+        """What programs that take turns must know of the whole."""
         return (*self.size, self.splits, self.groups, self.lag)
 
-    def workspace(self, sums: int, factors: int, like: Tensor) -> tuple[Tensor, ...]:
-        """For split channels: `sums` sums of each tile, `factors` of each channel, and counters."""
-        if self.splits == 1:
-            return ()
-        channels = self.size[1]
+    def workspace(self, sums: int, factors: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Space for `sums` sums of each tile and `factors` of each channel, and counters at zero."""
         return (
-            like.new_empty((sums, self.splits, channels)),
-            like.new_empty((factors, channels)),
+            like.new_empty((sums, self.splits, self.size[1])),
+            like.new_empty((factors, self.size[1])),
             like.new_zeros(1 + self.groups, dtype=torch.int32),
         )
 
@@ -230,36 +229,40 @@ def _plan(x: Tensor, operands: int) -> _Plan:
         raise ValueError(
             f"x has shape {tuple(x.shape)} and strides {x.stride()}, expected C order or channels last"
         )
-    channels = x.shape[1]
+    channels, itemsize = x.shape[1], x.element_size()
     rows = x.numel() // channels
-    row_bytes = channels * x.element_size()
-    height, width = triton.next_power_of_2(rows), 1
-    if plane == 1:  # channels side by side: at least a sector of the cache (32 bytes) of each row
-        width = triton.next_power_of_2(min(row_bytes, 32) // x.element_size())
-    if height * width > HELD_VALUES:
-        if plane == 1:
-            wide = WIDE_BYTES
-            while wide > LINE_BYTES and rows * min(wide, row_bytes) > CACHE_BYTES:
-                wide //= 2
-            if rows * min(wide, row_bytes) > CACHE_BYTES:  # no strip stays in the cache
-                wide = WIDE_BYTES
-            width = triton.next_power_of_2(min(row_bytes, wide) // x.element_size())
-        height = TILE_BYTES // (operands * x.element_size() * width)
-    group_bytes = rows * min(width, channels) * x.element_size() * operands
+    width = _width(SECTOR_BYTES, channels, itemsize, plane)
+    alone = rows * width <= ALONE_VALUES
+    if alone:
+        height = min(triton.next_power_of_2(rows), ALONE_TILE // width)
+    else:
+        row_bytes = WIDE_BYTES
+        while row_bytes > LINE_BYTES and rows * row_bytes * operands > CACHE_BYTES:
+            row_bytes //= 2
+        if rows * row_bytes * operands > CACHE_BYTES:  # not even a line of each row stays in the cache
+            row_bytes = WIDE_BYTES
+        width = _width(row_bytes, channels, itemsize, plane)
+        height = SHARED_TILE_BYTES // (operands * itemsize * width)
     groups = triton.cdiv(channels, width)
     return _Plan(
+        alone=alone,
         size=(rows, channels),
         tile={
             "PLANE": plane,
             "ROWS": height,
             "CHANNELS": width,
             "LONG": x.numel() >= 2**31,
-            "num_warps": min(max(operands * height * width // VALUES_PER_WARP, 4), 16 * operands),
+            "num_warps": max(operands * height * width // VALUES_PER_WARP, 4),
         },
         groups=groups,
         splits=triton.cdiv(rows, height),
-        lag=min(triton.cdiv(LAG_BYTES, group_bytes), groups),
+        lag=min(triton.cdiv(LAG_BYTES, operands * rows * width * itemsize), groups),
     )
+
+
+def _width(row_bytes: int, channels: int, itemsize: int, plane: int) -> int:
+    """How many channels a tile holds: one, or as many as fit into `row_bytes` if they lie side by side."""
+    return 1 if plane > 1 else triton.next_power_of_2(min(channels, row_bytes // itemsize))
 
 
 def _plane(x: Tensor) -> int | None:

@@ -13,26 +13,38 @@ MERGED_TOGETHER = tl.constexpr(1024)
 
 
 @triton.jit
-def forward_held(
+def forward_alone(
     x_ptr, weight_ptr, bias_ptr, y_ptr, statistics_ptr, rows, channels,
     PLANE: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr, LONG: tl.constexpr, EPS: tl.constexpr,
 ):  # fmt: skip
     WIDE: tl.constexpr = statistics_ptr.dtype.element_ty
-    channel, known, place, there = _tile(tl.program_id(0), 0, rows, channels, PLANE, ROWS, CHANNELS, LONG)
-    x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
-    hi, lo, square = _moments(x, there, rows)
-    mean = hi + lo
-    residue = (hi - mean) + lo
-    var = _not_below_zero(square.to(tl.float64) / rows).to(WIDE)
+    group = tl.program_id(0)
+    channel, known = _channels(group, channels, CHANNELS, LONG)
+    first = tl.load(x_ptr + channel * PLANE, mask=known, other=0.0).to(tl.float64)
+    offset, rough, square = tl.zeros_like(first), tl.zeros_like(first), tl.zeros_like(first)
+    for start in range(0, rows, ROWS):
+        place, there = _places(start, channel, known, rows, channels, PLANE, ROWS, LONG)
+        x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
+        count = tl.minimum(rows - start, ROWS)
+        hi, lo, within = _moments(x, there, count)
+        weight = tl.cast(count, tl.float64) / (start + count)
+        between = (hi - first) + lo - offset
+        offset += between * weight
+        rough += (hi - rough) * weight
+        square += within + between * between * weight * start
+    mean, residue, var = _statistics(first, offset, rough, square / rows, WIDE)
     _store_vectors(statistics_ptr, channel, known, channels, mean, residue)
     tl.store(statistics_ptr + 2 * channels + channel, var, mask=known)
     scale, shift = _scale_shift(residue, var, weight_ptr, bias_ptr, channel, known, EPS, WIDE)
-    y = (x - mean[None, :]) * scale[None, :] + shift[None, :]
-    tl.store(y_ptr + place, y.to(y_ptr.dtype.element_ty), mask=there)
+    for start in range(0, rows, ROWS):
+        place, there = _places(start, channel, known, rows, channels, PLANE, ROWS, LONG)
+        x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
+        y = (x - mean[None, :]) * scale[None, :] + shift[None, :]
+        tl.store(y_ptr + place, y.to(y_ptr.dtype.element_ty), mask=there)
 
 
 @triton.jit
-def forward_split(
+def forward_shared(
     x_ptr, weight_ptr, bias_ptr, y_ptr, statistics_ptr, sums_ptr, factor_ptr, counter_ptr,
     rows, channels, splits, groups, lag,
     PLANE: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr, LONG: tl.constexpr, EPS: tl.constexpr,
@@ -40,7 +52,8 @@ def forward_split(
     WIDE: tl.constexpr = statistics_ptr.dtype.element_ty
     writes, group, split = _turn(counter_ptr, splits, groups, lag)
     start = _start(split, ROWS, LONG)
-    channel, known, place, there = _tile(group, start, rows, channels, PLANE, ROWS, CHANNELS, LONG)
+    channel, known = _channels(group, channels, CHANNELS, LONG)
+    place, there = _places(start, channel, known, rows, channels, PLANE, ROWS, LONG)
     if writes:
         # Read before waiting: the two take their time together.
         x = tl.load(x_ptr + place, mask=there, other=0.0, eviction_policy="evict_first").to(WIDE)
@@ -68,28 +81,37 @@ def forward_split(
 
 
 @triton.jit
-def backward_held(
+def backward_alone(
     dout_ptr, x_ptr, weight_ptr, mean_ptr, residue_ptr, var_ptr, dx_ptr, gradients_ptr, rows, channels,
     PLANE: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr, LONG: tl.constexpr, EPS: tl.constexpr,
 ):  # fmt: skip
     WIDE: tl.constexpr = gradients_ptr.dtype.element_ty
-    channel, known, place, there = _tile(tl.program_id(0), 0, rows, channels, PLANE, ROWS, CHANNELS, LONG)
+    group = tl.program_id(0)
+    channel, known = _channels(group, channels, CHANNELS, LONG)
     mean = tl.load(mean_ptr + channel, mask=known, other=0.0)
-    x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
-    dout = tl.load(dout_ptr + place, mask=there, other=0.0).to(WIDE)
-    centered = tl.where(there, x - mean[None, :], 0.0)
-    total, product = tl.sum(dout, 0), tl.sum(dout * centered, 0)
+    totals, products = tl.zeros([ROWS, CHANNELS], WIDE), tl.zeros([ROWS, CHANNELS], WIDE)
+    for start in range(0, rows, ROWS):
+        place, there = _places(start, channel, known, rows, channels, PLANE, ROWS, LONG)
+        x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
+        dout = tl.load(dout_ptr + place, mask=there, other=0.0).to(WIDE)
+        totals += dout
+        products += tl.where(there, dout * (x - mean[None, :]), 0.0)
+    total, product = tl.sum(totals, 0), tl.sum(products, 0)
     dweight = _weight_gradient(total, product, residue_ptr, var_ptr, channel, known, EPS)
     _store_vectors(gradients_ptr, channel, known, channels, dweight, total)
     scale, slope, shift = _slopes(
         dweight, total, rows, weight_ptr, residue_ptr, var_ptr, channel, known, EPS, WIDE
     )
-    dx = dout * scale[None, :] + (centered * slope[None, :] + shift[None, :])
-    tl.store(dx_ptr + place, dx.to(dx_ptr.dtype.element_ty), mask=there)
+    for start in range(0, rows, ROWS):
+        place, there = _places(start, channel, known, rows, channels, PLANE, ROWS, LONG)
+        x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
+        dout = tl.load(dout_ptr + place, mask=there, other=0.0).to(WIDE)
+        dx = dout * scale[None, :] + ((x - mean[None, :]) * slope[None, :] + shift[None, :])
+        tl.store(dx_ptr + place, dx.to(dx_ptr.dtype.element_ty), mask=there)
 
 
 @triton.jit
-def backward_split(
+def backward_shared(
     dout_ptr, x_ptr, weight_ptr, mean_ptr, residue_ptr, var_ptr, dx_ptr, gradients_ptr,
     sums_ptr, factor_ptr, counter_ptr, rows, channels, splits, groups, lag,
     PLANE: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr, LONG: tl.constexpr, EPS: tl.constexpr,
@@ -97,7 +119,8 @@ def backward_split(
     WIDE: tl.constexpr = gradients_ptr.dtype.element_ty
     writes, group, split = _turn(counter_ptr, splits, groups, lag)
     start = _start(split, ROWS, LONG)
-    channel, known, place, there = _tile(group, start, rows, channels, PLANE, ROWS, CHANNELS, LONG)
+    channel, known = _channels(group, channels, CHANNELS, LONG)
+    place, there = _places(start, channel, known, rows, channels, PLANE, ROWS, LONG)
     mean = tl.load(mean_ptr + channel, mask=known, other=0.0)
     if writes:
         # Read before waiting: the two take their time together.
@@ -135,7 +158,8 @@ def inference(
     WIDE: tl.constexpr = tl.float64 if x_ptr.dtype.element_ty == tl.float64 else tl.float32
     group, split = tl.program_id(0) // splits, tl.program_id(0) % splits
     start = _start(split, ROWS, LONG)
-    channel, known, place, there = _tile(group, start, rows, channels, PLANE, ROWS, CHANNELS, LONG)
+    channel, known = _channels(group, channels, CHANNELS, LONG)
+    place, there = _places(start, channel, known, rows, channels, PLANE, ROWS, LONG)
     mean = tl.load(mean_ptr + channel, mask=known, other=0.0).to(WIDE)
     var = tl.load(var_ptr + channel, mask=known, other=0.0)
     scale, shift = _scale_shift(tl.zeros_like(mean), var, weight_ptr, bias_ptr, channel, known, EPS, WIDE)
@@ -151,17 +175,24 @@ def _start(split, ROWS: tl.constexpr, LONG: tl.constexpr):
 
 
 @triton.jit
-def _tile(
-    group, start, rows, channels,
-    PLANE: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr, LONG: tl.constexpr,
-):  # fmt: skip
-    """The channels of a tile and which of them exist; where its values lie and which of them exist."""
-    row, channel = start + tl.arange(0, ROWS), group * CHANNELS + tl.arange(0, CHANNELS)
+def _channels(group, channels, CHANNELS: tl.constexpr, LONG: tl.constexpr):
+    """The channels of a tile, and which of them exist."""
+    channel = group * CHANNELS + tl.arange(0, CHANNELS)
     if LONG:  # more values than 32 bits count
-        row, channel = row.to(tl.int64), channel.to(tl.int64)
-    known = channel < channels
+        channel = channel.to(tl.int64)
+    return channel, channel < channels
+
+
+@triton.jit
+def _places(
+    start, channel, known, rows, channels, PLANE: tl.constexpr, ROWS: tl.constexpr, LONG: tl.constexpr
+):
+    """Where the values of a tile lie, and which of them exist."""
+    row = start + tl.arange(0, ROWS)
+    if LONG:
+        row = row.to(tl.int64)
     place = (row // PLANE * channels * PLANE + row % PLANE)[:, None] + (channel * PLANE)[None, :]
-    return channel, known, place, (row < rows)[:, None] & known[None, :]
+    return place, (row < rows)[:, None] & known[None, :]
 
 
 @triton.jit
@@ -202,10 +233,17 @@ def _merge_moments(
         within, _ = _partial(sums_ptr, channel, known, split, 2, rows, channels, splits, ROWS, CHANNELS)
         between = (hi - first[None, :]) + lo - offset[None, :]
         square += tl.sum(within / rows + between * between * weight, 0)
+    return _statistics(first, offset, rough, square, WIDE)
+
+
+@triton.jit
+def _statistics(first, offset, rough, square, WIDE: tl.constexpr):
+    """Mean, residue and variance, where the mean is ``first + offset``, and `rough` if that is not finite."""
     finite = _is_finite(offset)
     mean = tl.where(finite, first + offset, rough).to(WIDE)
     residue = tl.where(finite, (first - mean.to(tl.float64)) + offset, 0.0).to(WIDE)
-    return mean, residue, _not_below_zero(square).to(WIDE)
+    var = tl.where(square < 0.0, 0.0, square)  # NaN stays
+    return mean, residue, var.to(WIDE)
 
 
 @triton.jit
@@ -289,12 +327,6 @@ def _store_vectors(target_ptr, channel, known, channels, first, second):
 @triton.jit
 def _is_finite(value):
     return value - value == 0.0
-
-
-@triton.jit
-def _not_below_zero(value):
-    """NaN stays."""
-    return tl.where(value < 0.0, 0.0, value)
 
 
 @triton.jit
