@@ -8,7 +8,7 @@ written before all of it is read. There are two ways to read it from memory only
 *Alone*: a small channel is left to one program. It reads the channel, and finds it in the
 first-level cache when it reads it again to write.
 
-*Shared*: a larger channel is cut into tiles, and each tile is visited twice: to sum, then to
+*Shared*: a larger channel is cut into strips, and each strip is visited twice: to sum, then to
 write. Both visits are in one launch. Programs take turns, in an order in which a channel is
 written soon after it is summed, while the second-level cache still holds it. A program that
 writes waits until its channel is summed. It cannot wait in vain: what it waits for took an
@@ -41,7 +41,10 @@ ALONE_TILE = 4096
 """How many of them it takes at a time."""
 
 SHARED_TILE_BYTES = 32 * 1024
-"""What a program of a shared channel reads: several such tiles fit into a multiprocessor."""
+"""What a program of a shared channel reads at a time: several such tiles fit into a multiprocessor."""
+
+MOST_SPLITS = 512
+"""Into how many strips a channel is cut at most: one program merges them all."""
 
 VALUES_PER_WARP = 1024
 """32 values for each thread: enough loads on their way to hide how long one takes."""
@@ -187,36 +190,37 @@ def inference(
     y = torch.empty_like(x)
     with torch.cuda.device_of(x):
         triton_programs.inference[(plan.groups * plan.splits,)](
-            x, mean, var, weight, bias, y, *plan.size, plan.splits, **plan.tile, EPS=eps
+            x, mean, var, weight, bias, y, *plan.size, plan.strip, plan.splits, **plan.tile, EPS=eps
         )
     return y
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a batch is cut into tiles: `groups` of channels, each cut into `splits` along its rows."""
+    """How a batch is cut: `groups` of channels, each cut into `splits` strips of `strip` rows."""
 
     alone: bool
     size: tuple[int, int]
     tile: dict[str, int]
     groups: int
+    strip: int
     splits: int
     lag: int
 
     @property
     def grid(self) -> tuple[int]:
-        """One program for each group, or for each visit of each tile."""
+        """One program for each group, or for each visit of each strip."""
         return (self.groups if self.alone else 2 * self.groups * self.splits,)
 
     @property
     def turns(self) -> tuple[int, ...]:
         """What programs that take turns must know of the whole."""
-        return (*self.size, self.splits, self.groups, self.lag)
+        return (*self.size, self.strip, self.splits, self.groups, self.lag)
 
-    def workspace(self, sums: int, factors: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Space for `sums` sums of each tile and `factors` of each channel, and counters at zero."""
+    def workspace(self, parts: int, factors: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Space for `parts` results of each strip and `factors` of each channel, and counters at zero."""
         return (
-            like.new_empty((sums, self.splits, self.size[1])),
+            like.new_empty((self.splits, parts, self.size[1])),
             like.new_empty((factors, self.size[1])),
             like.new_zeros(1 + self.groups, dtype=torch.int32),
         )
@@ -243,7 +247,8 @@ def _plan(x: Tensor, operands: int) -> _Plan:
             row_bytes = WIDE_BYTES
         width = _width(row_bytes, channels, itemsize, plane)
         height = SHARED_TILE_BYTES // (operands * itemsize * width)
-    groups = triton.cdiv(channels, width)
+    groups, tiles = triton.cdiv(channels, width), triton.cdiv(rows, height)
+    strip = height * triton.cdiv(tiles, MOST_SPLITS)
     return _Plan(
         alone=alone,
         size=(rows, channels),
@@ -255,7 +260,8 @@ def _plan(x: Tensor, operands: int) -> _Plan:
             "num_warps": max(operands * height * width // VALUES_PER_WARP, 4),
         },
         groups=groups,
-        splits=triton.cdiv(rows, height),
+        strip=strip,
+        splits=triton.cdiv(rows, strip),
         lag=min(triton.cdiv(LAG_BYTES, operands * rows * width * itemsize), groups),
     )
 
