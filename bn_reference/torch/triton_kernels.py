@@ -35,13 +35,10 @@ from torch import Tensor
 from bn_reference.torch import triton_programs
 
 ALONE_VALUES = 16384
-"""Up to how many values a program works alone: six such programs then share a first-level cache."""
+"""Up to how many values a program works alone: some such programs then share a first-level cache."""
 
-ALONE_TILE = 4096
-"""How many of them it takes at a time."""
-
-SHARED_TILE_BYTES = 32 * 1024
-"""What a program of a shared channel reads at a time: several such tiles fit into a multiprocessor."""
+ALONE_TILE, SHARED_TILE = 4096, 8192
+"""How many values a program reads at a time, of all its operands: several such tiles fit into the registers."""
 
 MOST_SPLITS = 512
 """Into how many strips a channel is cut at most: one program merges them all."""
@@ -238,7 +235,7 @@ def _plan(x: Tensor, operands: int) -> _Plan:
     width = _width(SECTOR_BYTES, channels, itemsize, plane)
     alone = rows * width <= ALONE_VALUES
     if alone:
-        height = min(triton.next_power_of_2(rows), ALONE_TILE // width)
+        height = min(triton.next_power_of_2(rows), ALONE_TILE // (operands * width))
     else:
         row_bytes = WIDE_BYTES
         while row_bytes > LINE_BYTES and rows * row_bytes * operands > CACHE_BYTES:
@@ -246,7 +243,7 @@ def _plan(x: Tensor, operands: int) -> _Plan:
         if rows * row_bytes * operands > CACHE_BYTES:  # not even a line of each row stays in the cache
             row_bytes = WIDE_BYTES
         width = _width(row_bytes, channels, itemsize, plane)
-        height = SHARED_TILE_BYTES // (operands * itemsize * width)
+        height = SHARED_TILE // (operands * width)
     groups, tiles = triton.cdiv(channels, width), triton.cdiv(rows, height)
     strip = height * triton.cdiv(tiles, MOST_SPLITS)
     return _Plan(
