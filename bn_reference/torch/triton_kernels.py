@@ -38,7 +38,7 @@ ALONE_VALUES = 16384
 """Up to how many values a program works alone: some such programs then share a first-level cache."""
 
 ALONE_TILE, SHARED_TILE = 4096, 8192
-"""How many values a program reads at a time, of all its operands: several such tiles fit into the registers."""
+"""How many values a program reads at a time, of all operands: several such tiles fit into the registers."""
 
 MOST_SPLITS = 512
 """Into how many strips a channel is cut at most: one program merges them all."""
