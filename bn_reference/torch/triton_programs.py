@@ -1,7 +1,7 @@
 """What runs on the GPU: the programs that `bn_reference.torch.triton_kernels` launches, and their parts.
 
-Read that module first. A tile is ROWS by CHANNELS of the matrix with one column for each
-channel. WIDE is the dtype of what is computed for each value: float32, or float64 for float64
+Read that module first. A tile is CHANNELS by ROWS, a piece of the matrix with one column for
+each channel, on its side. WIDE is the dtype of what is computed for each value: float32, or float64 for float64
 input. What is computed once for each channel is computed in float64.
 """
 
@@ -162,8 +162,8 @@ def _places(
     row = start + tl.arange(0, ROWS)
     if LONG:
         row = row.to(tl.int64)
-    place = (row // PLANE * channels * PLANE + row % PLANE)[:, None] + (channel * PLANE)[None, :]
-    return place, (row < stop)[:, None] & known[None, :]
+    place = (row // PLANE * channels * PLANE + row % PLANE)[None, :] + (channel * PLANE)[:, None]
+    return place, (row < stop)[None, :] & known[:, None]
 
 
 @triton.jit
@@ -184,10 +184,10 @@ def _moments(
         x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
         count = tl.minimum(stop - start, ROWS)
         share = 1.0 / tl.cast(count, WIDE)
-        hi = tl.sum(x * share, 0)
-        centered = tl.where(there, x - hi[None, :], 0.0)
-        lo = tl.sum(centered, 0) * share
-        within = tl.sum(centered * centered, 0) - lo * lo * count
+        hi = tl.sum(x * share, 1)
+        centered = tl.where(there, x - hi[:, None], 0.0)
+        lo = tl.sum(centered, 1) * share
+        within = tl.sum(centered * centered, 1) - lo * lo * count
 
         first = tl.where(start == begin, hi, first)
         weight = tl.cast(count, WIDE) / (start - begin + count)
@@ -221,8 +221,8 @@ def _merge_moments(
         weight = _weights(start, rows, strip, CHANNELS)
         hi = _parts(part_ptr, start, 0, 3, channel, known, channels, splits, CHANNELS)
         lo = _parts(part_ptr, start, 1, 3, channel, known, channels, splits, CHANNELS)
-        offset += tl.sum(((hi - first[None, :]) + lo) * weight, 0)
-        rough += tl.sum(hi * weight, 0)
+        offset += tl.sum(((hi - first[:, None]) + lo) * weight, 1)
+        rough += tl.sum(hi * weight, 1)
         start += MERGED_TOGETHER // CHANNELS
     start = 0
     while start < splits:
@@ -230,8 +230,8 @@ def _merge_moments(
         hi = _parts(part_ptr, start, 0, 3, channel, known, channels, splits, CHANNELS)
         lo = _parts(part_ptr, start, 1, 3, channel, known, channels, splits, CHANNELS)
         within = _parts(part_ptr, start, 2, 3, channel, known, channels, splits, CHANNELS)
-        between = ((hi - first[None, :]) + lo) - offset[None, :]
-        var += tl.sum((within + between * between) * weight, 0)
+        between = ((hi - first[:, None]) + lo) - offset[:, None]
+        var += tl.sum((within + between * between) * weight, 1)
         start += MERGED_TOGETHER // CHANNELS
     return _statistics(first, offset, rough, var, WIDE)
 
@@ -241,15 +241,15 @@ def _weights(start, rows, strip, CHANNELS: tl.constexpr):
     """Which share of the rows some strips hold."""
     split = start + tl.arange(0, MERGED_TOGETHER // CHANNELS)
     count = tl.minimum(rows - split.to(tl.float64) * strip, tl.cast(strip, tl.float64))
-    return (tl.maximum(count, 0.0) / rows)[:, None]
+    return (tl.maximum(count, 0.0) / rows)[None, :]
 
 
 @triton.jit
 def _parts(part_ptr, start, which, each, channel, known, channels, splits, CHANNELS: tl.constexpr):
     """One of the results of some strips, of which there are `each`."""
     split = start + tl.arange(0, MERGED_TOGETHER // CHANNELS)
-    place = ((split * each + which) * channels)[:, None] + channel[None, :]
-    there = (split < splits)[:, None] & known[None, :]
+    place = ((split * each + which) * channels)[None, :] + channel[:, None]
+    there = (split < splits)[None, :] & known[:, None]
     # Other programs wrote them; volatile, so that no stale copy is read.
     return tl.load(part_ptr + place, mask=there, other=0.0, volatile=True).to(tl.float64)
 
@@ -275,7 +275,7 @@ def _normalize(
     while start < stop:
         place, there = _places(start, stop, channel, known, channels, PLANE, ROWS, LONG)
         x = tl.load(x_ptr + place, mask=there, other=0.0, eviction_policy="evict_first").to(WIDE)
-        y = (x - mean[None, :]) * scale[None, :] + shift[None, :]
+        y = (x - mean[:, None]) * scale[:, None] + shift[:, None]
         tl.store(y_ptr + place, y.to(y_ptr.dtype.element_ty), mask=there, eviction_policy="evict_first")
         start += ROWS
 
@@ -286,15 +286,15 @@ def _sums(
     PLANE: tl.constexpr, ROWS: tl.constexpr, CHANNELS: tl.constexpr, LONG: tl.constexpr, WIDE: tl.constexpr,
 ):  # fmt: skip
     """The sums of ``dout`` and of ``dout * (x - mean)`` over some rows."""
-    total, product = tl.zeros([ROWS, CHANNELS], WIDE), tl.zeros([ROWS, CHANNELS], WIDE)
+    total, product = tl.zeros([CHANNELS, ROWS], WIDE), tl.zeros([CHANNELS, ROWS], WIDE)
     while start < stop:
         place, there = _places(start, stop, channel, known, channels, PLANE, ROWS, LONG)
         dout = tl.load(dout_ptr + place, mask=there, other=0.0).to(WIDE)
         x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
         total += dout
-        product += tl.where(there, dout * (x - mean[None, :]), 0.0)
+        product += tl.where(there, dout * (x - mean[:, None]), 0.0)
         start += ROWS
-    return tl.sum(total, 0), tl.sum(product, 0)
+    return tl.sum(total, 1), tl.sum(product, 1)
 
 
 @triton.jit
@@ -303,8 +303,8 @@ def _merge_sums(part_ptr, channel, known, channels, splits, CHANNELS: tl.constex
     total, product = tl.zeros([CHANNELS], tl.float64), tl.zeros([CHANNELS], tl.float64)
     start = 0
     while start < splits:
-        total += tl.sum(_parts(part_ptr, start, 0, 2, channel, known, channels, splits, CHANNELS), 0)
-        product += tl.sum(_parts(part_ptr, start, 1, 2, channel, known, channels, splits, CHANNELS), 0)
+        total += tl.sum(_parts(part_ptr, start, 0, 2, channel, known, channels, splits, CHANNELS), 1)
+        product += tl.sum(_parts(part_ptr, start, 1, 2, channel, known, channels, splits, CHANNELS), 1)
         start += MERGED_TOGETHER // CHANNELS
     return total, product
 
@@ -336,7 +336,7 @@ def _combine(
         place, there = _places(start, stop, channel, known, channels, PLANE, ROWS, LONG)
         dout = tl.load(dout_ptr + place, mask=there, other=0.0, eviction_policy="evict_first").to(WIDE)
         x = tl.load(x_ptr + place, mask=there, other=0.0, eviction_policy="evict_first").to(WIDE)
-        dx = dout * scale[None, :] + ((x - mean[None, :]) * slope[None, :] + shift[None, :])
+        dx = dout * scale[:, None] + ((x - mean[:, None]) * slope[:, None] + shift[:, None])
         tl.store(dx_ptr + place, dx.to(dx_ptr.dtype.element_ty), mask=there, eviction_policy="evict_first")
         start += ROWS
 

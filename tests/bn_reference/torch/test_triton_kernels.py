@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from bn_reference import batchnorm
-from bn_reference.layouts import reduction_axes
+from bn_reference.layouts import per_channel, reduction_axes
 from tests.bn_reference.batches import cases, cotangent, random_batch, random_vectors
 from tests.tolerances import assert_close
 
 pytest.importorskip("triton", reason="Triton is not installed (it is made for Linux alone)")
 
-from bn_reference.torch import triton_kernels  # noqa: E402
+from bn_reference.torch import triton_kernels
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 EPS = 1e-5
@@ -35,6 +35,7 @@ SHAPES = {
 }
 BATCHES = {f"{name}, C order": (shape, False) for name, shape in SHAPES.items()}
 BATCHES |= {f"{name}, channels last": (shape, True) for name, shape in SHAPES.items() if len(shape) > 2}
+LAYOUTS = {"C order": False, "channels last": True}
 EXTENTS = {"alone": (4, 3, 5, 7), "shared": (3, 2, 75, 83)}
 """A batch whose channels are left to one program each, and one whose channels are shared."""
 
@@ -70,16 +71,18 @@ def assert_right(x, weight, bias, dout, outcome):
     beta = np.zeros(channels, np.longdouble) if bias is None else exact(bias)
     expected, cache = batchnorm.batchnorm_forward(exact(x), gamma, beta, EPS)
     expected_dx, dgamma, dbeta = batchnorm.batchnorm_backward(exact(dout), cache)
-    wide = torch.promote_types(x.dtype, torch.float)
+    axes, wide = reduction_axes(x.ndim), torch.promote_types(x.dtype, torch.float)
+    true_residue = (exact(x) - per_channel(exact(mean), x.ndim)).mean(axes)
+    true_var = exact(x).var(axes)
 
     assert_close(y, expected, x.dtype)
-    assert_close(dx, expected_dx, x.dtype)
-    assert_close(dweight, dgamma, wide, scale=m)
-    assert_close(dbias, dbeta, wide, scale=m)
-    true_mean = exact(x).mean(reduction_axes(x.ndim))
-    deviation = exact(mean) - true_mean + exact(residue)
-    assert_close(deviation.astype(float), 0 * deviation.astype(float), wide, scale=1.0)
-    assert_close(var, exact(x).var(reduction_axes(x.ndim)), wide)
+    # Sums that cancel: rounding goes by their summands.
+    largest = np.abs(exact(dout)).max()
+    assert_close(dx, expected_dx, x.dtype, scale=largest * np.max(np.abs(gamma) / np.sqrt(true_var + EPS)))
+    assert_close(dweight, dgamma, wide, scale=largest * m)
+    assert_close(dbias, dbeta, wide, scale=largest * m)
+    assert_close(residue, true_residue, wide, scale=np.sqrt(true_var.max()))
+    assert_close(var, true_var, wide)
     for value in (y, dx):
         assert (value.dtype, value.stride()) == (x.dtype, x.stride())
     for value in (dweight, dbias, mean, residue, var):
@@ -104,9 +107,9 @@ def test_a_large_mean_costs_no_digits(batch, dtype):
     assert_right(*given, run(*given))
 
 
-@pytest.mark.parametrize("lag_bytes", [1, 8_000, 1 << 30], ids=lambda lag: f"lag of {lag}")
+@pytest.mark.parametrize("lag_bytes", [1, 4_000, 1 << 30], ids=lambda lag: f"lag of {lag}")
 @pytest.mark.parametrize("most_splits", [2, 512], ids=lambda most: f"at most {most} strips")
-@pytest.mark.parametrize("shape", [(4, 7, 13, 11), (600, 40), (9, 1, 20, 20)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 7, 13, 11), (130, 20), (9, 1, 11, 11)], ids=str)
 def test_shared_channels_come_out_right_in_any_order(monkeypatch, shape, most_splits, lag_bytes):
     """Is each strip summed and written once, however far writing stays behind and strips are cut?"""
     settings = {"ALONE_VALUES": 0, "SHARED_TILE": 128, "WIDE_BYTES": 32, "LINE_BYTES": 32}
@@ -198,10 +201,9 @@ def test_zero_eps_is_taken():
     assert y[:, 1].isnan().all()
 
 
-@pytest.mark.parametrize(("batch", "dtype"), **cases(BATCHES, DTYPES))
-def test_inference_agrees_with_the_reference(batch, dtype):
+@pytest.mark.parametrize(("shape", "last", "dtype"), **cases(EXTENTS, LAYOUTS, DTYPES))
+def test_inference_agrees_with_the_reference(shape, last, dtype):
     """With given statistics, of the dtype of the parameters or wider, is the output right?"""
-    shape, last = batch
     x, weight, bias, _ = problem(shape, dtype, last)
     mean, var = (tensor(v, torch.double) for v in random_vectors(2, shape[1], seed=5))
     for to in (dtype, torch.double):
