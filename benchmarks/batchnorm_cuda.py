@@ -206,9 +206,7 @@ def main() -> None:
     summaries = summary(records)
     print("Microseconds, median, and the fraction of the limit that they reach.")
     print(table(records))
-    print(
-        f"\nCopy bandwidth: {bandwidth / 1e12:.2f} TB/s. Large batches fill the second-level cache three times."
-    )
+    print(f"\nCopy bandwidth: {bandwidth / 1e12:.2f} TB/s. Large: three times the second-level cache.")
     print(tabulate(summaries, headers="keys", floatfmt=".2f"))
     RESULTS.parent.mkdir(exist_ok=True)
     about = {
