@@ -1,8 +1,8 @@
 """What runs on the GPU: the programs that `bn_reference.torch.triton_kernels` launches, and their parts.
 
-Read that module first. A tile is CHANNELS by ROWS, a piece of the matrix with one column for
-each channel, on its side. WIDE is the dtype of what is computed for each value: float32, or float64 for float64
-input. What is computed once for each channel is computed in float64.
+Read that module first. A tile is CHANNELS by ROWS: a piece, turned on its side, of the matrix
+with one column for each channel. WIDE is the dtype of what is computed for each value: float32,
+or float64 for float64 input. What is computed once for each channel is computed in float64.
 """
 
 import triton
@@ -292,7 +292,7 @@ def _sums(
         dout = tl.load(dout_ptr + place, mask=there, other=0.0).to(WIDE)
         x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
         total += dout
-        product += tl.where(there, dout * (x - mean[:, None]), 0.0)
+        product += dout * (x - mean[:, None])
         start += ROWS
     return tl.sum(total, 1), tl.sum(product, 1)
 
