@@ -12,17 +12,13 @@ Prints tables and writes ``benchmarks/results/batchnorm_cuda.json``.
 """
 
 import argparse
-import json
-import platform
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
-from importlib.metadata import version
 from math import exp, log
-from pathlib import Path
 from statistics import fmean, median
 
+import result_files
 import torch
 from tabulate import tabulate
 
@@ -36,7 +32,6 @@ TORCH = ("torch, cuDNN", "torch, native")
 SECTOR_BYTES = 32
 """The least that the second-level cache fetches: a narrower piece of a row costs as much."""
 EPS = 1e-5
-RESULTS = Path(__file__).parent / "results" / "batchnorm_cuda.json"
 
 Peer = Callable[[], None]
 
@@ -208,18 +203,13 @@ def main() -> None:
     print(table(records))
     print(f"\nCopy bandwidth: {bandwidth / 1e12:.2f} TB/s. Large: three times the second-level cache.")
     print(tabulate(summaries, headers="keys", floatfmt=".2f"))
-    RESULTS.parent.mkdir(exist_ok=True)
-    about = {
-        "date": date.today().isoformat(),
-        "machine": torch.cuda.get_device_name(),
-        "cuDNN": torch.backends.cudnn.version(),
-        "python": platform.python_version(),
-        "copy bytes per second": bandwidth,
-    }
-    packages = {name: version(name) for name in ("torch", "triton")}
-    data = about | packages | {"summary": summaries, "records": records}
-    RESULTS.write_text(json.dumps(data, indent=1) + "\n")
-    print(f"written to {RESULTS}")
+    about = {"cuDNN": torch.backends.cudnn.version(), "copy bytes per second": bandwidth}
+    result_files.write(
+        "batchnorm_cuda",
+        ("torch", "triton"),
+        about | {"summary": summaries, "records": records},
+        machine=torch.cuda.get_device_name(),
+    )
 
 
 if __name__ == "__main__":
