@@ -36,11 +36,11 @@ help:
 
 course: environment exercises book grade
 	@echo
-	@$(BIN)/python -m grading.summary $(firstword $(ASSIGNMENTS))
+	@$(BIN)/python -m grading.summary
 	@echo
 	@echo 'Open   the book          _build/html/index.html'
 	@echo '       the exercises     exercises/            (make lab, to do them)'
-	@echo '       the feedback      course/feedback/      (one page for each learner)'
+	@echo '       the feedback      course/feedback/      (a page for each learner and problem set)'
 	@echo '       the gradebook     course/gradebook.db   (make lab, then Nbgrader > Formgrader, to grade by hand)'
 
 test: environment

@@ -64,6 +64,12 @@ def run(spec: Spec, function: Callable, case: Case) -> Outcome:
 
 def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
     """Compare what came back with the spec, part by part, and look for named mistakes."""
+    with warnings.catch_warnings():  # a formula tried in vain may warn; learners should not see it
+        warnings.simplefilter("ignore")
+        return _judge(spec, cases, outcomes)
+
+
+def _judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
     trials = [_Trial(spec, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
     errors = {outcome.error for outcome in outcomes}
     mistakes = _diagnose(spec, trials)
@@ -286,4 +292,4 @@ def _number(value: float, other: float) -> str:
     for digits in (4, 6, 9, 13):
         if f"{value:.{digits}g}" != f"{other:.{digits}g}":
             return f"{value:.{digits}g}"
-    return f"{value!r}"
+    return f"{float(value)!r}"
