@@ -157,7 +157,7 @@ def awkward_parts(nodes: tuple[str, ...]) -> tuple[Part, ...]:
             nodes,
             ("edge",),
             nudge="What are the smallest eigenvalues of the covariance here?",
-            hint="Some eigenvalues are 0, and rounding may put them just below. With eps added before the root is taken all is well. The shapes stay (d, d) and (N, d).",
+            hint="Some eigenvalues are 0, and rounding may put them just below. With eps added before the root is taken all is well. The shapes stay (d, d) and (N, d). If you see complex numbers, use np.linalg.eigh, which is for symmetric matrices.",
             source="Chapter Whitening, section 'When the data do not fill the space'.",
         ),
         Part(

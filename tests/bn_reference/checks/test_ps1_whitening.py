@@ -294,6 +294,39 @@ def test_any_basis_of_an_eigenspace_is_right(seed):
     assert report("pca_whitening", turned, seed).passed
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_axes_of_an_empty_space_need_no_right_angles(seed):
+    """np.linalg.eig promises none. May unit vectors span the space without variance as they like?"""
+    rng = np.random.default_rng(seed)
+
+    def oblique(x, eps):
+        lam, w, _ = right.pca_with_eigh(x, eps)
+        empty = lam < 1e-9
+        mixed = (np.eye(empty.sum()) + rng.uniform(0.2, 0.3)) @ w[empty]
+        w[empty] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True) / np.sqrt(eps)
+        return lam, w, (x - x.mean(0)) @ w.T
+
+    assert report("pca_whitening", oblique, seed).passed
+
+
+def test_an_empty_space_still_needs_its_axes():
+    """Is w wrong whose rows there are zero, or all the same?"""
+
+    def zero(x, eps):
+        lam, w, z = right.pca_with_eigh(x, eps)
+        w[lam < 1e-9] = 0
+        return lam, w, z
+
+    def repeated(x, eps):
+        lam, w, z = right.pca_with_eigh(x, eps)
+        w[lam < 1e-9] = w[-1]
+        return lam, w, z
+
+    part = "a constant feature, and fewer samples than features"
+    assert part in failed(report("pca_whitening", zero))
+    assert part in failed(report("pca_whitening", repeated))
+
+
 def test_turning_axes_of_different_variance_is_wrong():
     """Is the freedom that of the mathematics, and no more?"""
 

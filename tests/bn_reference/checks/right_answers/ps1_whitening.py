@@ -116,7 +116,7 @@ def pca_with_svd_of_the_data(x, eps=1e-5):
     return lam, w, centered @ w.T
 
 
-def pca_with_eig_sorted(x, eps=1e-5):
+def pca_axis_by_axis(x, eps=1e-5):
     sigma = _covariance(x)
     lam, u = np.linalg.eigh(sigma)
     order = sorted(range(len(lam)), key=lambda k: -lam[k])
@@ -493,7 +493,7 @@ RIGHT_ANSWERS = {
         pca_with_eigh,
         pca_with_svd_of_the_covariance,
         pca_with_svd_of_the_data,
-        pca_with_eig_sorted,
+        pca_axis_by_axis,
         pca_projected_then_scaled,
         pca_with_torch,
     ),
