@@ -199,7 +199,7 @@ def bias_that_stays(u, t, b, rate, steps):
 
 
 def loss_of_a_column(u, t, b, rate, steps):
-    biases, _ = steps.bias_with_lists(u, t, b, rate, steps)
+    biases, _ = bias_with_lists(u, t, b, rate, steps)
     column = u[:, None] - u.mean()
     return biases, [np.mean((column - t) ** 2) for _ in biases]
 
