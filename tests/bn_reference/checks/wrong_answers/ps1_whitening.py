@@ -3,6 +3,7 @@
 import numpy as np
 
 from tests.bn_reference.checks.right_answers import ps1_whitening as right
+from tests.bn_reference.checks.right_answers.ps1_gradient_steps import bias_with_lists
 
 
 def axes(x, ddof=0):
