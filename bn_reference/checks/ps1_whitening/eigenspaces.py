@@ -1,8 +1,9 @@
 """What the mathematics leaves open in a whitening, and how the checks let it be.
 
-An axis of PCA has two ends, and either may be the positive one. Where eigenvalues are equal, as the
-zeros are when there are few samples, any turn within their space will do. So an expected value is
-first turned as the learner's is, as far as these freedoms go, and then compared.
+An axis of PCA has two ends, and either may be the positive one. Where eigenvalues are equal, any turn
+within their space will do; where they are zero, as several are when there are few samples, any unit
+vectors that span it, since the data have no part in that space. So an expected value is first turned
+as the learner's is, as far as these freedoms go, and then compared.
 """
 
 from itertools import product
@@ -41,9 +42,30 @@ def turned_rows(rows: np.ndarray, own: np.ndarray, lam: np.ndarray) -> np.ndarra
     gaps = -np.diff(lam[order]) > SAME * np.max(np.abs(lam))
     turned = np.array(rows, dtype=np.float64)
     for same in np.split(order, np.flatnonzero(gaps) + 1):
-        left, _, right = np.linalg.svd(own[same] @ rows[same].T)
-        turned[same] = left @ right @ rows[same]
+        empty = np.all(np.abs(lam[same]) < SAME * np.max(np.abs(lam)))
+        spanning = _spanning(rows[same], own[same]) if empty and len(same) > 1 else None
+        turned[same] = _rotated(rows[same], own[same]) if spanning is None else spanning
     return turned
+
+
+def _rotated(rows, own):
+    """The rotation or reflection of `rows` that is closest to `own`."""
+    left, _, right = np.linalg.svd(own @ rows.T)
+    return left @ right @ rows
+
+
+def _spanning(rows, own):
+    """`own`, brought into the space of orthogonal `rows` and to their lengths; None if it does not span it."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    inside = own @ (rows / lengths).T @ (rows / lengths)
+    own_lengths = np.linalg.norm(inside, axis=1, keepdims=True)
+    orthogonal = np.allclose(
+        rows @ rows.T, np.diag(lengths[:, 0] ** 2), rtol=0, atol=SAME * lengths.max() ** 2
+    )
+    if not orthogonal or own_lengths.min() <= SAME * lengths.min():
+        return None
+    inside = inside / own_lengths
+    return inside * lengths if np.linalg.svd(inside, compute_uv=False)[-1] > 1e-3 else None
 
 
 def turned_columns(columns: np.ndarray, own: np.ndarray, lam: np.ndarray) -> np.ndarray:

@@ -17,6 +17,11 @@ def centered(i: Values) -> np.ndarray:
     return as_float(i["x"]) - as_float(i["x"]).mean(0)
 
 
+def varies(i: Values) -> bool:
+    """Is there anything to whiten?"""
+    return np.ptp(i["x"], axis=0).max() > 0
+
+
 def w_size(i: Values) -> float:
     """What rounding of w is relative to: rounding of the largest eigenvalue reaches the smallest."""
     lam = np.maximum(np.linalg.eigvalsh(covariance(as_float(i["x"]))), 0) + i["eps"]
@@ -66,7 +71,7 @@ def covariance_mistakes(whitener: Whitener) -> tuple[Mistake, ...]:
         def w(i, v):
             wrong = sigma(i)
             lam = np.linalg.eigvalsh(wrong)
-            divides_by_noise = lam[0] < 1e-9 * lam[-1]
+            divides_by_noise = varies(i) and lam[0] < 1e-9 * lam[-1]
             # What a division by rounding noise gives depends on how it is written: any result fits.
             return v["w"] if divides_by_noise and "w" in v else whitener(wrong, v)
 
@@ -157,7 +162,7 @@ def awkward_parts(nodes: tuple[str, ...]) -> tuple[Part, ...]:
             nodes,
             ("edge",),
             nudge="What are the smallest eigenvalues of the covariance here?",
-            hint="Some eigenvalues are 0, and rounding may put them just below. With eps added before the root is taken all is well. The shapes stay (d, d) and (N, d).",
+            hint="Some eigenvalues are 0, and rounding may put them just below. With eps added before the root is taken all is well. The shapes stay (d, d) and (N, d). If you see complex numbers, use np.linalg.eigh, which is for symmetric matrices.",
             source="Chapter Whitening, section 'When the data do not fill the space'.",
         ),
         Part(
