@@ -180,8 +180,8 @@ def test_nan_and_infinity_stay_in_their_channel(shape, bad):
     x, weight, bias, dout = problem(shape)
     clean, (clean_dx, *_), _ = run(x, weight, bias, dout)
     x[0, 1, 0, 0] = bad
-    running_mean = torch.zeros(3)
-    torch.nn.functional.batch_norm(x.cpu(), running_mean, torch.ones(3), training=True, momentum=1.0)
+    running_mean, running_var = torch.zeros(x.shape[1]), torch.ones(x.shape[1])
+    torch.nn.functional.batch_norm(x.cpu(), running_mean, running_var, training=True, momentum=1.0)
 
     y, (dx, *_), (mean, residue, var) = run(x, weight, bias, dout)
 
