@@ -21,8 +21,8 @@ formula serves every layout.
 
 Accuracy. A tile is summed twice while it is in registers: its mean first, then what is left
 when that mean is taken out, so that a large mean costs no digits. The mean of a tile is thus
-known in two parts, and tiles are merged in float64 (Chan, Golub & LeVeque 1983), always in the
-same order. As on the CPU the mean of a channel is ``mean + residue``.
+known in two parts, and so tiles and strips are merged (Chan, Golub & LeVeque 1983), always in
+the same order. As on the CPU the mean of a channel is ``mean + residue``.
 """
 
 from dataclasses import dataclass

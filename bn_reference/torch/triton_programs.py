@@ -173,9 +173,13 @@ def _moments(
 ):  # fmt: skip
     """Mean, residue and variance of each channel over some rows.
 
-    Each tile is summed twice while it is in registers: its mean is ``hi + lo``. Tiles are merged
-    as what their means differ from that of the first: Chan, Golub & LeVeque 1983.
+    Each tile is summed twice while it is in registers: its mean is ``hi + lo``. Sums are of what
+    remains when a value of the channel is taken out. Tiles are merged as what their means differ
+    from that of the first: Chan, Golub & LeVeque 1983.
     """
+    top = start // PLANE * channels * PLANE + start % PLANE + channel * PLANE
+    near = tl.load(x_ptr + top, mask=known, other=0.0).to(WIDE)
+    near = tl.where(near - near == 0.0, near, 0.0)  # zero where that is infinite or NaN
     first, offset = tl.zeros([CHANNELS], WIDE), tl.zeros([CHANNELS], WIDE)
     rough, square = tl.zeros([CHANNELS], WIDE), tl.zeros([CHANNELS], WIDE)
     begin = start
@@ -184,7 +188,7 @@ def _moments(
         x = tl.load(x_ptr + place, mask=there, other=0.0).to(WIDE)
         count = tl.minimum(stop - start, ROWS)
         share = 1.0 / tl.cast(count, WIDE)
-        hi = tl.sum(x * share, 1)
+        hi = near + tl.sum(tl.where(there, x - near[:, None], 0.0) * share, 1)
         centered = tl.where(there, x - hi[:, None], 0.0)
         lo = tl.sum(centered, 1) * share
         within = tl.sum(centered * centered, 1) - lo * lo * count

@@ -180,8 +180,8 @@ def test_nan_and_infinity_stay_in_their_channel(shape, bad):
     x, weight, bias, dout = problem(shape)
     clean, (clean_dx, *_), _ = run(x, weight, bias, dout)
     x[0, 1, 0, 0] = bad
-    running = (torch.zeros_like(weight), torch.ones_like(weight))
-    torch.nn.functional.batch_norm(x, *running, weight, bias, True, 1.0, EPS)
+    running_mean, running_var = torch.zeros(x.shape[1]), torch.ones(x.shape[1])
+    torch.nn.functional.batch_norm(x.cpu(), running_mean, running_var, training=True, momentum=1.0)
 
     y, (dx, *_), (mean, residue, var) = run(x, weight, bias, dout)
 
@@ -189,7 +189,7 @@ def test_nan_and_infinity_stay_in_their_channel(shape, bad):
     torch.testing.assert_close(y[:, 0], clean[:, 0], rtol=0, atol=0)
     torch.testing.assert_close(dx[:, 0], clean_dx[:, 0], rtol=0, atol=0)
     assert var[1].isnan() and residue[1] == 0
-    torch.testing.assert_close((mean + residue)[1], running[0][1], equal_nan=True)
+    torch.testing.assert_close((mean + residue).cpu()[1], running_mean[1], equal_nan=True)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -252,6 +252,8 @@ def test_supports_what_the_kernels_take():
 @pytest.mark.skipif(DEVICE == "cpu", reason="torch finds no CUDA device")
 def test_more_values_than_32_bits_count():
     """On a GPU, are places beyond 2**31 right, compared channel by channel with torch?"""
+    if torch.cuda.mem_get_info()[0] < 16e9:
+        pytest.skip("less than 16 GB of GPU memory are free")
     x = torch.randn((33, 1024, 256, 256), device=DEVICE, dtype=torch.bfloat16)
     y, *_ = triton_kernels.forward(x, None, None, EPS)
     for channel in (0, 511, 1023):
