@@ -98,7 +98,7 @@ def test_unknown_mistake_gets_the_hint():
     """Is nothing made up for an answer that no slip explains?"""
     verdict = report("batchnorm_inference", lambda x, *rest: inference(np.sin(x), *rest))
     assert verdict.mistakes == ()
-    assert "Algorithm 1, lines 3 and 4, with running_mean and running_var." in verdict.advice
+    assert verdict.advice == ("Algorithm 1, lines 3 and 4, with running_mean and running_var.",)
 
 
 def test_right_node_after_a_wrong_one_keeps_its_points():
