@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from bn_reference.checks import ps1_whitening, ps2_batchnorm
-from bn_reference.checks.judging import judge, run
+from bn_reference.checks.calling import run_all
+from bn_reference.checks.judging import judge
 from bn_reference.checks.report import PartResult, Report
 
 __all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "report"]
@@ -58,7 +59,7 @@ def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
         raise TypeError(f"{name} is of type {type(function).__name__}, expected the function itself")
     spec = SPECS[name]
     cases = spec.cases(np.random.default_rng(seed))
-    return judge(spec, cases, [run(spec, function, case) for case in cases])
+    return judge(spec, cases, run_all(spec, function, cases))
 
 
 def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC_SEED) -> float:

@@ -1,65 +1,15 @@
-"""Run a learner's function on the cases of a spec, and judge what came back.
+"""Judge what a learner's function gave on the cases of a spec.
 
-The two are apart on purpose: `run` is all that touches the learner's code, and hands over
-plain arrays; `judge` never sees the function.
+The function itself is never seen here: `calling` has called it, and hands over plain arrays.
 """
-
-import contextlib
-import io
-import traceback
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from bn_reference.checks.calling import Outcome, run
 from bn_reference.checks.guesses import guess
 from bn_reference.checks.report import PartResult, Report
 from bn_reference.checks.spec import INTERFACE, Case, Mistake, Part, Spec
 from bn_reference.checks.tolerance import tolerances
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one call gave.
-
-    Attributes
-    ----------
-    values : dict of str to ndarray
-        The outputs by name; empty if there was an error.
-    error : str
-        Why there are no values, in a sentence.
-    unfinished : bool
-        The function raised NotImplementedError.
-    changed : tuple of str
-        Inputs that were not as before when the call returned.
-    noise : str
-        Warnings, and what was written to standard error.
-    """
-
-    values: dict[str, np.ndarray]
-    error: str = ""
-    unfinished: bool = False
-    changed: tuple[str, ...] = ()
-    noise: str = ""
-
-
-def run(spec: Spec, function: Callable, case: Case) -> Outcome:
-    """Call `function` on a copy of the case's inputs."""
-    inputs = {name: _copy(value) for name, value in case.inputs.items()}
-    values: dict[str, np.ndarray] = {}
-    error, unfinished, stderr = "", False, io.StringIO()
-    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stderr(stderr):
-        warnings.simplefilter("always")
-        try:
-            values = _name_outputs(spec, spec.call(function, inputs))
-        except NotImplementedError:
-            error, unfinished = f"{spec.name} is not written yet", True
-        except Exception as problem:
-            error = _describe(problem)
-    changed = tuple(name for name, value in inputs.items() if not _same(value, case.inputs[name]))
-    noise = "\n".join([*(f"{w.category.__name__}: {w.message}" for w in caught), stderr.getvalue()]).strip()
-    return Outcome(values, error, unfinished, changed, noise)
 
 
 def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
@@ -244,41 +194,6 @@ def _hints(parts: tuple[Part, ...], results: list[PartResult]) -> list[str]:
             hints.append(result.hint)
             failed.update(part.nodes)
     return hints
-
-
-def _name_outputs(spec, returned) -> dict[str, np.ndarray]:
-    wanted = ", ".join(spec.outputs)
-    if returned is None:
-        raise ValueError(f"it returned None, expected {wanted}; does it end with a return?")
-    if len(spec.outputs) == 1 and not isinstance(returned, tuple):
-        returned = (returned,)
-    if not isinstance(returned, tuple | list) or len(returned) != len(spec.outputs):
-        count = len(returned) if isinstance(returned, tuple | list) else 1
-        raise ValueError(f"it returned {count} value(s), expected {len(spec.outputs)}: {wanted}")
-    return {name: _as_real_array(name, value) for name, value in zip(spec.outputs, returned, strict=True)}
-
-
-def _as_real_array(name, value) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} is a {type(value).__name__}, expected an array of numbers")
-    return array.astype(np.float64)
-
-
-def _describe(problem: Exception) -> str:
-    """The error in a sentence, with the learner's last line on the way to it."""
-    frames = traceback.extract_tb(problem.__traceback__)
-    own = [frame for frame in frames if frame.filename != __file__ and "site-packages" not in frame.filename]
-    line = f" at the line `{own[-1].line}`" if own and own[-1].line else ""
-    return f"{type(problem).__name__}: {problem}{line}"
-
-
-def _copy(value):
-    return value.copy(order="K") if isinstance(value, np.ndarray) else value
-
-
-def _same(value, original) -> bool:
-    return np.array_equal(value, original) if isinstance(original, np.ndarray) else True
 
 
 def _number(value: float, other: float) -> str:
