@@ -204,7 +204,14 @@ def _guesses(spec, trials, mistakes: list[Mistake]) -> list[str]:
     answered = [trial for trial in trials if trial.outcome.values]
     explained = {name for mistake in mistakes for name in spec.touched(mistake)}
     failed = {name for trial in answered for name in trial.problems}
-    return [guess(spec, name, answered) for name in spec.nodes if name in failed - explained]
+    doubtful = [name for name in spec.nodes if name in failed - explained]
+    return [guess(spec, name, answered) for name in doubtful if not _follows(spec, name, answered)]
+
+
+def _follows(spec, name, trials) -> bool:
+    """Is `name` right, given the learner's earlier nodes? NaN among those makes it NaN too."""
+    as_it_should_be = Mistake("none", "", {name: spec.nodes[name].formula})
+    return all(trial.matches(as_it_should_be) for trial in trials)
 
 
 def _troubled(parts: tuple[Part, ...], results: list[PartResult]) -> list[Part]:
