@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from bn_reference.checks import ps2_batchnorm
+from bn_reference.checks import ps2_batchnorm, ps3_backprop
 from bn_reference.checks.judging import judge, run
 from bn_reference.checks.report import Report
 
-SPECS = {spec.name: spec for spec in ps2_batchnorm.SPECS}
+SPECS = {spec.name: spec for module in (ps2_batchnorm, ps3_backprop) for spec in module.SPECS}
 """Every graded function of the course, by name."""
 
 PUBLIC_SEED = 1502_03167

@@ -109,82 +109,6 @@ def inference_with_lists(x, gamma, beta, running_mean, running_var, eps=1e-5):
     ]
 
 
-def staged_by_the_paper(dout, x, gamma, mean, var, eps=1e-5):
-    m = len(x)
-    dx_hat = dout * gamma
-    dvar = np.sum(dx_hat * (x - mean) * -0.5 * (var + eps) ** -1.5, 0)
-    dmean = np.sum(dx_hat * -1 / np.sqrt(var + eps), 0) + dvar * np.sum(-2 * (x - mean), 0) / m
-    dx = dx_hat / np.sqrt(var + eps) + dvar * 2 * (x - mean) / m + dmean / m
-    return np.sum(dout * (x - mean) / np.sqrt(var + eps), 0), np.sum(dout, 0), dx_hat, dvar, dmean, dx
-
-
-def staged_by_the_graph(dout, x, gamma, mean, var, eps=1e-5):
-    m = x.shape[0]
-    centered, std = x - mean, np.sqrt(var + eps)
-    dx_hat = gamma * dout
-    dstd = -(dx_hat * centered / std**2).sum(0)
-    dvar = dstd / std / 2
-    dcentered = dx_hat / std + dvar / m * 2 * centered
-    dmean = -dcentered.sum(0)
-    dx = dcentered + np.ones_like(x) / m * dmean
-    return (dout * centered / std).sum(0), dout.sum(0), dx_hat, dvar, dmean, dx
-
-
-def staged_feature_by_feature(dout, x, gamma, mean, var, eps=1e-5):
-    columns = [
-        staged_by_the_paper(dout[:, k], x[:, k], gamma[k], mean[k], var[k], eps) for k in range(x.shape[1])
-    ]
-    return tuple(np.stack(values, axis=-1) for values in zip(*columns, strict=True))
-
-
-def staged_with_dx_in_closed_form(dout, x, gamma, mean, var, eps=1e-5):
-    x_hat = (x - mean) / np.sqrt(var + eps)
-    dgamma, dbeta = np.sum(dout * x_hat, 0), np.sum(dout, 0)
-    dx_hat = dout * gamma
-    dvar = -0.5 * gamma * dgamma / (var + eps)
-    dmean = -gamma * dbeta / np.sqrt(var + eps)
-    dx = (dx_hat - dx_hat.mean(0) - x_hat * (dx_hat * x_hat).mean(0)) / np.sqrt(var + eps)
-    return dgamma, dbeta, dx_hat, dvar, dmean, dx
-
-
-def closed_with_means(dout, x_hat, gamma, var, eps=1e-5):
-    taken_out = dout.mean(0) + x_hat * (dout * x_hat).mean(0)
-    return gamma / np.sqrt(var + eps) * (dout - taken_out), (dout * x_hat).sum(0), dout.sum(0)
-
-
-def closed_over_m(dout, x_hat, gamma, var, eps=1e-5):
-    m = len(dout)
-    dgamma, dbeta = np.sum(x_hat * dout, 0), np.sum(dout, 0)
-    return (1 / m) * gamma * (var + eps) ** -0.5 * (m * dout - dbeta - x_hat * dgamma), dgamma, dbeta
-
-
-def closed_path_by_path(dout, x_hat, gamma, var, eps=1e-5):
-    m, std = len(dout), np.sqrt(var + eps)
-    dx_hat = dout * gamma
-    direct = dx_hat / std
-    through_var = -0.5 * (dx_hat * x_hat).sum(0) / std**2 * 2 * x_hat * std / m
-    through_mean = -direct.sum(0) / m
-    return direct + through_var + through_mean, (dout * x_hat).sum(0), dout.sum(0)
-
-
-def closed_with_projection(dout, x_hat, gamma, var, eps=1e-5):
-    dx = np.empty_like(dout)
-    for k in range(dout.shape[1]):
-        g, h, one = dout[:, k], x_hat[:, k], np.ones(len(dout))
-        dx[:, k] = gamma[k] / (var[k] + eps) ** 0.5 * (g - one * (g @ one) / len(g) - h * (g @ h) / len(g))
-    return dx, np.einsum("nc,nc->c", dout, x_hat), dout.sum(0)
-
-
-def closed_with_matrix(dout, x_hat, gamma, var, eps=1e-5):
-    m = len(dout)
-    columns = []
-    for k in range(dout.shape[1]):
-        h = x_hat[:, [k]]
-        jacobian = gamma[k] / np.sqrt(var[k] + eps) * (np.eye(m) - np.ones((m, m)) / m - h @ h.T / m)
-        columns.append(jacobian @ dout[:, k])
-    return np.column_stack(columns), (dout * x_hat).sum(0), dout.sum(0)
-
-
 RIGHT_ANSWERS = {
     "batchnorm_forward": (
         forward_with_np_var,
@@ -201,18 +125,5 @@ RIGHT_ANSWERS = {
         inference_folded,
         inference_in_a_tuple,
         inference_with_lists,
-    ),
-    "batchnorm_backward_staged": (
-        staged_by_the_paper,
-        staged_by_the_graph,
-        staged_feature_by_feature,
-        staged_with_dx_in_closed_form,
-    ),
-    "batchnorm_backward": (
-        closed_with_means,
-        closed_over_m,
-        closed_path_by_path,
-        closed_with_projection,
-        closed_with_matrix,
     ),
 }

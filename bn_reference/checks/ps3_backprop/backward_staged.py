@@ -4,7 +4,7 @@ import numpy as np
 
 from bn_reference.batchnorm import BatchNormCache, batch_statistics, batchnorm_backward_staged
 from bn_reference.checks.batches import batch_cases, cotangent, vector
-from bn_reference.checks.ps2_batchnorm.gradients import gradient_size, parameter_mistakes, std
+from bn_reference.checks.ps3_backprop.gradients import gradient_size, parameter_mistakes, std
 from bn_reference.checks.spec import Mistake, Node, Part, Spec
 
 

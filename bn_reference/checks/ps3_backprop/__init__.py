@@ -1,0 +1,11 @@
+"""Specs of the graded functions of ``ps3_backprop``."""
+
+from bn_reference.checks.ps3_backprop.backward import CLOSED
+from bn_reference.checks.ps3_backprop.backward_staged import STAGED
+from bn_reference.checks.ps3_backprop.centring import CENTER
+from bn_reference.checks.ps3_backprop.dividing import DIVIDE
+from bn_reference.checks.ps3_backprop.scale_and_shift import SCALE_SHIFT
+from bn_reference.checks.ps3_backprop.variance import VARIANCE
+
+SPECS = (SCALE_SHIFT, DIVIDE, VARIANCE, CENTER, STAGED, CLOSED)
+"""In the order of the problem set."""
