@@ -3,9 +3,22 @@
 from bn_reference.checks.ps3_backprop.backward import CLOSED
 from bn_reference.checks.ps3_backprop.backward_staged import STAGED
 from bn_reference.checks.ps3_backprop.centring import CENTER
+from bn_reference.checks.ps3_backprop.convolution import CONVOLUTIONAL
 from bn_reference.checks.ps3_backprop.dividing import DIVIDE
+from bn_reference.checks.ps3_backprop.geometry import PROJECT_OUT
+from bn_reference.checks.ps3_backprop.gradient_checking import NUMERICAL_GRADIENT
 from bn_reference.checks.ps3_backprop.scale_and_shift import SCALE_SHIFT
 from bn_reference.checks.ps3_backprop.variance import VARIANCE
 
-SPECS = (SCALE_SHIFT, DIVIDE, VARIANCE, CENTER, STAGED, CLOSED)
+SPECS = (
+    SCALE_SHIFT,
+    DIVIDE,
+    VARIANCE,
+    CENTER,
+    STAGED,
+    CLOSED,
+    PROJECT_OUT,
+    CONVOLUTIONAL,
+    NUMERICAL_GRADIENT,
+)
 """In the order of the problem set."""

@@ -248,6 +248,176 @@ def staged_with_einsum(dout, x, gamma, mean, var, eps=1e-5):
     return dgamma, np.ones(len(dout)) @ dout, dx_hat, dvar, dmean, dx
 
 
+def project_plainly(dout, x_hat):
+    along_one = dout.mean(axis=0)
+    length = (x_hat**2).sum(axis=0)
+    along_x_hat = (dout * x_hat).sum(axis=0) / np.where(length == 0, 1, length)
+    return along_one, along_x_hat, dout - along_one - along_x_hat * x_hat
+
+
+def project_one_after_the_other(dout, x_hat):
+    along_one = np.sum(dout, 0) / len(dout)
+    rest = dout - along_one
+    along_x_hat = np.zeros_like(along_one)
+    for k in range(dout.shape[1]):
+        square = x_hat[:, k] @ x_hat[:, k]
+        if square > 0:
+            along_x_hat[k] = rest[:, k] @ x_hat[:, k] / square
+    return along_one, along_x_hat, rest - along_x_hat * x_hat
+
+
+def project_with_least_squares(dout, x_hat):
+    one, x_hat_part, rest = [], [], []
+    for g, h in zip(dout.T.astype(float), x_hat.T.astype(float), strict=True):
+        basis = np.column_stack([np.ones(len(g)), h])
+        weights = np.linalg.lstsq(basis, g, rcond=None)[0]
+        one.append(weights[0])
+        x_hat_part.append(weights[1])
+        rest.append(g - basis @ weights)
+    return np.array(one), np.array(x_hat_part), np.array(rest).T
+
+
+def project_on_unit_vectors(dout, x_hat):
+    m = len(dout)
+    unit = np.ones(m) / np.sqrt(m)
+    length = np.linalg.norm(x_hat, axis=0)
+    direction = np.divide(x_hat, length, out=np.zeros_like(x_hat), where=length > 0)
+    share = np.einsum("nc,nc->c", dout, direction)
+    rest = dout - np.outer(unit, unit @ dout) - share * direction
+    return (
+        unit @ dout / np.sqrt(m),
+        np.divide(share, length, out=np.zeros_like(share), where=length > 0),
+        rest,
+    )
+
+
+def project_with_nan_to_num(dout, x_hat):
+    with np.errstate(invalid="ignore"):
+        ratio = np.einsum("ij,ij->j", dout, x_hat) / np.einsum("ij,ij->j", x_hat, x_hat)
+    ratio = np.nan_to_num(ratio)
+    rest = dout.copy()
+    rest -= dout.mean(axis=0, keepdims=True)
+    rest -= x_hat * ratio[np.newaxis]
+    return dout.mean(0), ratio, rest
+
+
+def images_plainly(dout, x_hat, gamma, var, eps=1e-5):
+    axes = (0, 2, 3)
+    m = dout.size / dout.shape[1]
+    dbeta, dgamma = dout.sum(axis=axes), (dout * x_hat).sum(axis=axes)
+    scale = (gamma / np.sqrt(var + eps)).reshape(1, -1, 1, 1)
+    dx = scale * (dout - dbeta.reshape(1, -1, 1, 1) / m - x_hat * dgamma.reshape(1, -1, 1, 1) / m)
+    return dx, dgamma, dbeta
+
+
+def images_as_a_matrix(dout, x_hat, gamma, var, eps=1e-5):
+    n, c, h, w = dout.shape
+    g, z = (v.transpose(0, 2, 3, 1).reshape(-1, c) for v in (dout, x_hat))
+    dx, dgamma, dbeta = closed_over_m(g, z, gamma, var, eps)
+    return dx.reshape(n, h, w, c).transpose(0, 3, 1, 2), dgamma, dbeta
+
+
+def images_with_einsum(dout, x_hat, gamma, var, eps=1e-5):
+    n, _, h, w = dout.shape
+    dgamma, dbeta = np.einsum("nchw,nchw->c", dout, x_hat), np.einsum("nchw->c", dout)
+    inner = dout - (dbeta[:, None, None] + np.einsum("nchw,c->nchw", x_hat, dgamma)) / (n * h * w)
+    return np.einsum("c,nchw->nchw", gamma * (var + eps) ** -0.5, inner), dgamma, dbeta
+
+
+def images_channel_by_channel(dout, x_hat, gamma, var, eps=1e-5):
+    dx, dgamma, dbeta = np.zeros(dout.shape), [], []
+    for k in range(dout.shape[1]):
+        g, h = dout[:, k], x_hat[:, k]
+        dx[:, k] = gamma[k] / np.sqrt(var[k] + eps) * (g - g.mean() - h * np.mean(g * h))
+        dgamma.append((g * h).sum())
+        dbeta.append(g.sum())
+    return dx, np.array(dgamma), np.array(dbeta)
+
+
+def images_with_keepdims(dout, x_hat, gamma, var, eps=1e-5):
+    kept = {"axis": (0, 2, 3), "keepdims": True}
+    gamma4, std4 = gamma[None, :, None, None], np.sqrt(var + eps)[None, :, None, None]
+    dx_hat = dout * gamma4
+    dx = (dx_hat - dx_hat.mean(**kept) - x_hat * (dx_hat * x_hat).mean(**kept)) / std4
+    return dx, (dout * x_hat).sum(3).sum(2).sum(0), dout.sum((0, 2, 3))
+
+
+def images_with_channels_last(dout, x_hat, gamma, var, eps=1e-5):
+    g, h = np.moveaxis(dout, 1, -1), np.moveaxis(x_hat, 1, -1)
+    inner = g - g.mean((0, 1, 2)) - h * (g * h).mean((0, 1, 2))
+    return np.moveaxis(gamma / np.sqrt(var + eps) * inner, -1, 1), (g * h).sum((0, 1, 2)), g.sum((0, 1, 2))
+
+
+def gradient_with_ndindex(f, x, dout, h=1e-5):
+    x = np.array(x, dtype=np.float64)
+    dx = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        above, below = x.copy(), x.copy()
+        above[index] += h
+        below[index] -= h
+        dx[index] = np.sum((f(above) - f(below)) * dout) / (2 * h)
+    return dx
+
+
+def gradient_in_place_and_back(f, x, dout, h=1e-5):
+    x = x.astype(float)
+    dx = np.zeros_like(x)
+    walk = np.nditer(x, flags=["multi_index"])
+    while not walk.finished:
+        at = walk.multi_index
+        kept = x[at]
+        x[at] = kept + h
+        above = np.array(f(x))
+        x[at] = kept - h
+        below = np.array(f(x))
+        x[at] = kept
+        dx[at] = ((above - below) * dout).sum() / (2 * h)
+        walk.iternext()
+    return dx
+
+
+def gradient_with_unit_vectors(f, x, dout, h=1e-5):
+    steps = h * np.eye(x.size).reshape(x.size, *x.shape)
+    slopes = [np.vdot((np.asarray(f(x + s)) - np.asarray(f(x - s))) / (2 * h), dout) for s in steps]
+    return np.reshape(slopes, x.shape)
+
+
+def gradient_of_a_loss(f, x, dout, h=1e-5):
+    def loss(flat):
+        return np.sum(f(flat.reshape(x.shape)) * dout)
+
+    flat = x.ravel().astype(np.float64)
+    slopes = np.empty(flat.size)
+    for k in range(flat.size):
+        step = np.zeros(flat.size)
+        step[k] = h
+        slopes[k] = (loss(flat + step) - loss(flat - step)) / 2 / h
+    return slopes.reshape(x.shape)
+
+
+def gradient_by_the_true_distance(f, x, dout, h=1e-5):
+    x = np.asarray(x, dtype=np.float64)
+    dx = np.empty(x.shape)
+    for index, value in np.ndenumerate(x):
+        above, below = np.array(x), np.array(x)
+        above[index], below[index] = value + h, value - h
+        rise = np.tensordot(f(above) - f(below), dout, axes=np.ndim(dout))
+        dx[index] = rise / (above[index] - below[index])
+    return dx
+
+
+def gradient_with_four_points(f, x, dout, h=1e-5):
+    def slope(step):
+        return np.sum((8 * (f(x + step) - f(x - step)) - f(x + 2 * step) + f(x - 2 * step)) * dout) / 12 / h
+
+    dx = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        step = np.zeros(x.shape)
+        step[index] = h
+        dx[index] = slope(step)
+    return dx
+
+
 RIGHT_ANSWERS = {
     "scale_shift_backward": (
         scale_shift_plainly,
@@ -295,5 +465,28 @@ RIGHT_ANSWERS = {
         closed_path_by_path,
         closed_with_projection,
         closed_with_matrix,
+    ),
+    "project_out": (
+        project_plainly,
+        project_one_after_the_other,
+        project_with_least_squares,
+        project_on_unit_vectors,
+        project_with_nan_to_num,
+    ),
+    "batchnorm2d_backward": (
+        images_plainly,
+        images_as_a_matrix,
+        images_with_einsum,
+        images_channel_by_channel,
+        images_with_keepdims,
+        images_with_channels_last,
+    ),
+    "numerical_gradient": (
+        gradient_with_ndindex,
+        gradient_in_place_and_back,
+        gradient_with_unit_vectors,
+        gradient_of_a_loss,
+        gradient_by_the_true_distance,
+        gradient_with_four_points,
     ),
 }
