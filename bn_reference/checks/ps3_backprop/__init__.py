@@ -7,6 +7,10 @@ from bn_reference.checks.ps3_backprop.convolution import CONVOLUTIONAL
 from bn_reference.checks.ps3_backprop.dividing import DIVIDE
 from bn_reference.checks.ps3_backprop.geometry import PROJECT_OUT
 from bn_reference.checks.ps3_backprop.gradient_checking import NUMERICAL_GRADIENT
+from bn_reference.checks.ps3_backprop.network_gradients import NETWORK_GRADIENTS
+from bn_reference.checks.ps3_backprop.network_scores import SCORES
+from bn_reference.checks.ps3_backprop.network_training import TRAINING
+from bn_reference.checks.ps3_backprop.network_update import UPDATE
 from bn_reference.checks.ps3_backprop.scale_and_shift import SCALE_SHIFT
 from bn_reference.checks.ps3_backprop.variance import VARIANCE
 
@@ -20,5 +24,9 @@ SPECS = (
     PROJECT_OUT,
     CONVOLUTIONAL,
     NUMERICAL_GRADIENT,
+    SCORES,
+    NETWORK_GRADIENTS,
+    UPDATE,
+    TRAINING,
 )
 """In the order of the problem set."""

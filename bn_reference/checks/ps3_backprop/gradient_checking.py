@@ -19,7 +19,7 @@ def bend(x):
 def normalise(x):
     """Batch Normalization with fixed gamma and beta: every example reaches every other."""
     gamma = np.linspace(0.5, 2.0, x.shape[1])
-    return batchnorm_forward(x, gamma, np.ones_like(gamma), eps=1e-3)[0]
+    return batchnorm_forward(x, gamma, np.ones_like(gamma), eps=0.5)[0]
 
 
 def row_products(x):

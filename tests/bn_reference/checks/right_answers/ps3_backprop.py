@@ -284,11 +284,8 @@ def project_on_unit_vectors(dout, x_hat):
     direction = np.divide(x_hat, length, out=np.zeros_like(x_hat), where=length > 0)
     share = np.einsum("nc,nc->c", dout, direction)
     rest = dout - np.outer(unit, unit @ dout) - share * direction
-    return (
-        unit @ dout / np.sqrt(m),
-        np.divide(share, length, out=np.zeros_like(share), where=length > 0),
-        rest,
-    )
+    along_x_hat = np.divide(share, length, out=np.zeros_like(share), where=length > 0)
+    return unit @ dout / np.sqrt(m), along_x_hat, rest
 
 
 def project_with_nan_to_num(dout, x_hat):
@@ -418,6 +415,263 @@ def gradient_with_four_points(f, x, dout, h=1e-5):
     return dx
 
 
+def scores_plainly(network, x):
+    hidden = x @ network["W1"]
+    x_hat = (hidden - network["running_mean"]) / np.sqrt(network["running_var"] + 1e-5)
+    y = network["gamma"] * x_hat + network["beta"]
+    return np.maximum(y, 0) @ network["W2"] + network["b2"]
+
+
+def scores_folded(network, x):
+    slope = network["gamma"] * (network["running_var"] + 1e-5) ** -0.5
+    y = x @ (network["W1"] * slope) + (network["beta"] - slope * network["running_mean"])
+    return np.where(y > 0, y, 0).dot(network["W2"]) + network["b2"]
+
+
+def scores_one_by_one(network, x):
+    return np.stack([scores_plainly(network, example[None])[0] for example in x])
+
+
+def scores_with_einsum(network, x):
+    h = np.einsum("nd,dh->nh", x, network["W1"]) - network["running_mean"]
+    y = h / np.sqrt(network["running_var"] + 1e-5) * network["gamma"] + network["beta"]
+    return np.einsum("nh,hk->nk", y * (y > 0), network["W2"]) + network["b2"][None]
+
+
+def scores_in_place(network, x):
+    W1, gamma, beta, W2, b2, mean, var = network.values()
+    y = np.matmul(x, W1)
+    y -= mean
+    y /= np.sqrt(var + 1e-5)
+    y *= gamma
+    y += beta
+    y[y < 0] = 0
+    out = y @ W2
+    out += b2
+    return out
+
+
+def _batch_norm(h, gamma, beta, eps=1e-5):
+    mean, var = h.mean(0), h.var(0)
+    x_hat = (h - mean) / np.sqrt(var + eps)
+    return gamma * x_hat + beta, x_hat, mean, var
+
+
+def gradients_plainly(network, x, labels):
+    m = len(x)
+    y, x_hat, mean, var = _batch_norm(x @ network["W1"], network["gamma"], network["beta"])
+    hidden = np.maximum(y, 0)
+    logits = hidden @ network["W2"] + network["b2"]
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    p = np.exp(shifted)
+    p = p / p.sum(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    loss = -log_p[np.arange(m), labels].mean()
+    dlogits = p.copy()
+    dlogits[np.arange(m), labels] -= 1
+    dlogits /= m
+    dy = dlogits @ network["W2"].T * (y > 0)
+    dx, dgamma, dbeta = closed_with_means(dy, x_hat, network["gamma"], var)
+    gradients = {"W1": x.T @ dx, "gamma": dgamma, "beta": dbeta}
+    gradients |= {"W2": hidden.T @ dlogits, "b2": dlogits.sum(axis=0)}
+    return loss, gradients, mean, var
+
+
+def gradients_with_one_hot(network, x, labels):
+    y, x_hat, mean, var = _batch_norm(x @ network["W1"], network["gamma"], network["beta"])
+    relu = y * (y > 0)
+    logits = relu @ network["W2"] + network["b2"]
+    top = logits.max(1)
+    log_sum = top + np.log(np.sum(np.exp(logits - top[:, None]), 1))
+    one_hot = np.eye(logits.shape[1])[labels]
+    loss = np.mean(log_sum - np.sum(one_hot * logits, 1))
+    g = (np.exp(logits - log_sum[:, None]) - one_hot) / len(x)
+    back = g.dot(network["W2"].T)
+    back[y <= 0] = 0
+    dx, dgamma, dbeta = closed_path_by_path(back, x_hat, network["gamma"], var)
+    return (
+        loss,
+        dict(W2=relu.T.dot(g), b2=np.ones(len(x)) @ g, beta=dbeta, gamma=dgamma, W1=np.dot(x.T, dx)),
+        mean,
+        var,
+    )
+
+
+def gradients_by_the_paper(network, x, labels):
+    h = x @ network["W1"]
+    y, _, mean, var = _batch_norm(h, network["gamma"], network["beta"])
+    relu = np.clip(y, 0, None)
+    logits = relu @ network["W2"] + network["b2"]
+    z = np.exp(logits - logits.max(1)[:, None])
+    p = z / z.sum(1)[:, None]
+    log_p = logits - logits.max(1)[:, None] - np.log(z.sum(1))[:, None]
+    loss = -sum(log_p[n, label] for n, label in enumerate(labels)) / len(labels)
+    for n, label in enumerate(labels):
+        p[n, label] -= 1
+    dy = np.where(y > 0, (p / len(x)) @ network["W2"].T, 0)
+    dgamma, dbeta, *_, dx = staged_by_the_paper(dy, h, network["gamma"], mean, var)
+    return (
+        loss,
+        {"W1": x.T @ dx, "W2": relu.T @ p / len(x), "b2": p.mean(0), "gamma": dgamma, "beta": dbeta},
+        mean,
+        var,
+    )
+
+
+def gradients_in_float64(network, x, labels):
+    network = {name: value.astype(np.float64) for name, value in network.items()}
+    return gradients_with_one_hot(network, x.astype(np.float64), labels)
+
+
+def gradients_with_torch(network, x, labels):
+    import torch
+
+    leaves = {k: torch.tensor(v, requires_grad=not k.startswith("running")) for k, v in network.items()}
+    h = torch.tensor(x) @ leaves["W1"]
+    var, mean = torch.var_mean(h, 0, correction=0)
+    y = leaves["gamma"] * (h - mean) / torch.sqrt(var + 1e-5) + leaves["beta"]
+    logits = torch.relu(y) @ leaves["W2"] + leaves["b2"]
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(labels))
+    loss.backward()
+    gradients = {k: leaves[k].grad.numpy() for k in ("W1", "gamma", "beta", "W2", "b2")}
+    return loss.detach().numpy(), gradients, mean.detach().numpy(), var.detach().numpy()
+
+
+def update_plainly(network, gradients, mean, var, m, learning_rate, momentum=0.1):
+    new = {name: network[name] - learning_rate * gradient for name, gradient in gradients.items()}
+    new["running_mean"] = (1 - momentum) * network["running_mean"] + momentum * mean
+    new["running_var"] = (1 - momentum) * network["running_var"] + momentum * var * m / (m - 1)
+    return new
+
+
+def update_on_a_copy(network, gradients, mean, var, m, learning_rate, momentum=0.1):
+    new = {name: value.copy() for name, value in network.items()}
+    for name in gradients:
+        new[name] -= learning_rate * gradients[name]
+    new["running_mean"] += momentum * (mean - new["running_mean"])
+    new["running_var"] += momentum * (var / (1 - 1 / m) - new["running_var"])
+    return new
+
+
+def _running_as_a_step(running_mean, running_var, mean, var, m, momentum):
+    new_mean = running_mean - momentum * (running_mean - mean)
+    return new_mean, running_var + momentum * (m * var / (m - 1) - running_var)
+
+
+def update_name_by_name(network, gradients, mean, var, m, learning_rate, momentum=0.1):
+    running_mean, running_var = _running_as_a_step(
+        network["running_mean"], network["running_var"], mean, var, m, momentum
+    )
+    return {
+        "running_mean": running_mean,
+        "running_var": running_var,
+        "W1": network["W1"] - learning_rate * gradients["W1"],
+        "W2": network["W2"] - learning_rate * gradients["W2"],
+        "b2": network["b2"] - learning_rate * gradients["b2"],
+        "gamma": network["gamma"] - learning_rate * gradients["gamma"],
+        "beta": network["beta"] - learning_rate * gradients["beta"],
+    }
+
+
+def update_with_averages(network, gradients, mean, var, m, learning_rate, momentum=0.1):
+    def mixed(old, new):
+        return np.average([old, new], axis=0, weights=[1 - momentum, momentum])
+
+    moved = {k: np.add(network[k], np.multiply(-learning_rate, g)) for k, g in gradients.items()}
+    unbiased = var + var / (m - 1)
+    averages = {"running_mean": mixed(network["running_mean"], mean)}
+    return moved | averages | {"running_var": mixed(network["running_var"], unbiased)}
+
+
+def update_in_the_same_dictionary(network, gradients, mean, var, m, learning_rate, momentum=0.1):
+    for name, gradient in gradients.items():
+        network[name] = network[name] - gradient * learning_rate
+    for name, new in (("running_mean", mean), ("running_var", m * var / (m - 1))):
+        network[name] = network[name] * (1 - momentum) + new * momentum
+    return network
+
+
+def _fresh_network(rng, hidden=64, weight=None):
+    return {
+        "W1": rng.standard_normal((64, hidden)) * (weight or 1 / 8),
+        "gamma": np.ones(hidden),
+        "beta": np.zeros(hidden),
+        "W2": rng.standard_normal((hidden, 10)) / np.sqrt(hidden),
+        "b2": np.zeros(10),
+        "running_mean": np.zeros(hidden),
+        "running_var": np.ones(hidden),
+    }
+
+
+def train_by_epochs(x, labels, seed=0):
+    rng = np.random.default_rng(seed)
+    network = _fresh_network(rng)
+    for _ in range(12):
+        order = rng.permutation(len(x))
+        for start in range(0, len(x) - 1, 64):
+            rows = order[start : start + 64]
+            _, gradients, mean, var = gradients_plainly(network, x[rows], labels[rows])
+            network = update_plainly(network, gradients, mean, var, len(rows), 0.5)
+    return network
+
+
+def train_on_random_batches(x, labels, seed=0):
+    rng = np.random.default_rng(seed)
+    network = _fresh_network(rng, hidden=100, weight=1.0)
+    for _ in range(400):
+        rows = rng.integers(len(x), size=50)
+        _, gradients, mean, var = gradients_with_one_hot(network, x[rows], labels[rows])
+        network = update_on_a_copy(network, gradients, mean, var, 50, 0.3)
+    return network
+
+
+def train_with_decay(x, labels, seed=0):
+    generator = np.random.RandomState(seed)
+    network = _fresh_network(generator, hidden=50)
+    for epoch in range(15):
+        batches = np.array_split(generator.permutation(len(x)), 40)
+        for rows in batches:
+            _, gradients, mean, var = gradients_plainly(network, x[rows], labels[rows])
+            rate = 1.0 / (1 + epoch)
+            network = update_with_averages(network, gradients, mean, var, len(rows), rate, 0.2)
+    return network
+
+
+def train_with_heavy_ball(x, labels, seed=0):
+    rng = np.random.default_rng(seed)
+    network = _fresh_network(rng)
+    speed = {name: 0.0 for name in ("W1", "gamma", "beta", "W2", "b2")}
+    for _ in range(10):
+        order = rng.permutation(len(x))
+        for rows in np.split(order, range(100, len(x) - 20, 100)):
+            _, gradients, mean, var = gradients_with_one_hot(network, x[rows], labels[rows])
+            for name in speed:
+                speed[name] = 0.9 * speed[name] - 0.1 * gradients[name]
+                network[name] = network[name] + speed[name]
+            network["running_mean"] = 0.9 * network["running_mean"] + 0.1 * mean
+            network["running_var"] = 0.9 * network["running_var"] + 0.1 * var
+    return network
+
+
+def train_and_measure_at_the_end(x, labels, seed=0):
+    network = train_in_one_array(x, labels, seed)
+    hidden = x @ network["W1"]
+    return network | {"running_mean": hidden.mean(0), "running_var": hidden.var(0, ddof=1)}
+
+
+def train_in_one_array(x, labels, seed=0):
+    rng = np.random.default_rng(seed)
+    network = _fresh_network(rng, hidden=32)
+    shuffled = rng.permutation(len(x))
+    x, labels = x[shuffled].copy(), labels[shuffled].copy()
+    for step in range(600):
+        at = step * 32 % (len(x) - 32)
+        batch = slice(at, at + 32)
+        _, gradients, mean, var = gradients_with_one_hot(network, x[batch], labels[batch])
+        network = update_in_the_same_dictionary(network, gradients, mean, var, 32, 0.2)
+    return network
+
+
 RIGHT_ANSWERS = {
     "scale_shift_backward": (
         scale_shift_plainly,
@@ -488,5 +742,34 @@ RIGHT_ANSWERS = {
         gradient_of_a_loss,
         gradient_by_the_true_distance,
         gradient_with_four_points,
+    ),
+    "network_scores": (
+        scores_plainly,
+        scores_folded,
+        scores_one_by_one,
+        scores_with_einsum,
+        scores_in_place,
+    ),
+    "network_gradients": (
+        gradients_plainly,
+        gradients_with_one_hot,
+        gradients_by_the_paper,
+        gradients_in_float64,
+        gradients_with_torch,
+    ),
+    "update_network": (
+        update_plainly,
+        update_on_a_copy,
+        update_name_by_name,
+        update_with_averages,
+        update_in_the_same_dictionary,
+    ),
+    "train_network": (
+        train_by_epochs,
+        train_on_random_batches,
+        train_with_decay,
+        train_with_heavy_ball,
+        train_in_one_array,
+        train_and_measure_at_the_end,
     ),
 }
