@@ -33,9 +33,10 @@ def _of(name):
 
 
 def _size(i):
+    """What a rounding of the scores grows to on its way back, at most."""
     found = loss_and_gradients(i)
-    largest = np.max(np.abs(found["dhidden"])) * np.max(np.abs(i["gamma"] / found["std"]))
-    return max(largest * np.max(np.abs(i["x"])), np.max(np.abs(found["logits"])) ** 0.5)
+    on_the_way = (i["W2"], i["gamma"] / found["std"], i["x"])
+    return max(1.0, np.max(np.abs(found["logits"]))) * np.prod([np.max(np.abs(v)) for v in on_the_way])
 
 
 def _scaled(names, factor):
@@ -173,16 +174,16 @@ NETWORK_GRADIENTS = Spec(
             {name: _overflowing(name) for name in ("loss", *GRADIENTS)},
         ),
         Mistake(
+            "loss_and_gradient_summed",
+            "Your loss is the sum over the batch, and so are your gradients. Take the mean: divide by m.",
+            _scaled(("loss", *GRADIENTS), lambda m: m),
+            keeps=0.5,
+        ),
+        Mistake(
             "gradient_not_averaged",
             "Your gradients are m times too large. The loss is a mean over the batch: divide the gradient of the scores "
             "by m.",
             _scaled(GRADIENTS, lambda m: m),
-            keeps=0.5,
-        ),
-        Mistake(
-            "loss_and_gradient_summed",
-            "Your loss is the sum over the batch, and so are your gradients. Take the mean: divide by m.",
-            _scaled(("loss", *GRADIENTS), lambda m: m),
             keeps=0.5,
         ),
         Mistake(

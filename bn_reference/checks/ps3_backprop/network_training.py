@@ -16,7 +16,7 @@ SECONDS = 30.0
 ASKED = {
     "accuracy_up_to_80": 0.80,
     "accuracy_up_to_90": 0.90,
-    "accuracy_up_to_95": 0.95,
+    "accuracy_up_to_94": 0.94,
     "gamma_moved": 1.0,
     "beta_moved": 1.0,
     "running_statistics_moved": 1.0,
@@ -32,8 +32,8 @@ def _cases(rng):
 
     images, labels = load_digits(return_X_y=True)
     order = rng.permutation(len(images))
-    held_back = int(rng.integers(350, 400))
-    train, test = order[held_back:], order[:held_back]
+    # 1400 leaves no tiny last mini-batch, whether these have 16, 25, 32, 50, 64, 100 or 128 examples.
+    train, test = order[:1400], order[1400 : int(rng.integers(1780, len(images)))]
     inputs = {
         "x": images[train] / 16,
         "labels": labels[train],
@@ -41,7 +41,7 @@ def _cases(rng):
         "x_test": images[test] / 16,
         "labels_test": labels[test],
     }
-    return [Case(f"{len(train)} digits to train on, {held_back} others to test", "typical", inputs)]
+    return [Case(f"{len(train)} digits to train on, {len(test)} others to test", "typical", inputs)]
 
 
 def _call(answer, inputs):
@@ -65,7 +65,7 @@ def _measure(network, inputs):
     off = np.abs(mean - hidden.mean(0)) / np.sqrt(hidden.var(0) + 1e-5)
     ratio = (var + 1e-5) / (hidden.var(0) + 1e-5)
     return {
-        **{f"accuracy_up_to_{percent}": min(right.mean(), percent / 100) for percent in (80, 90, 95)},
+        **{f"accuracy_up_to_{percent}": min(right.mean(), percent / 100) for percent in (80, 90, 94)},
         "gamma_moved": float(np.ptp(network["gamma"]) > 0),
         "beta_moved": float(np.ptp(network["beta"]) > 0),
         "running_statistics_moved": float(np.ptp(mean) > 0 and np.ptp(var) > 0),
@@ -74,7 +74,7 @@ def _measure(network, inputs):
     }
 
 
-ACCURACIES = ("accuracy_up_to_80", "accuracy_up_to_90", "accuracy_up_to_95")
+ACCURACIES = ("accuracy_up_to_80", "accuracy_up_to_90", "accuracy_up_to_94")
 
 
 def _seen(name: str, usual: float, low: float = -np.inf, high: float = np.inf) -> Formula:
@@ -121,9 +121,9 @@ TRAINING = Spec(
             source="Part 7 of the problem set, 7d",
         ),
         Part(
-            "95%",
+            "94%",
             2,
-            ("accuracy_up_to_95", "finite"),
+            ("accuracy_up_to_94", "finite"),
             nudge="Does the loss still fall when you stop?",
             hint="Try 50 hidden units or more, a learning rate from 0.1 to 1, and 10 epochs or more.",
             source="Part 7 of the problem set, 7d",
@@ -201,7 +201,7 @@ TRAINING = Spec(
             "stops_too_early",
             "Your network learns, but is not there yet. Train for more epochs, or with a larger learning rate or more "
             "hidden units, or in smaller mini-batches.",
-            _and_so(0.7, low=0.25, high=0.9499),
+            _and_so(0.7, low=0.25, high=0.9399),
         ),
         Mistake(
             "too_slow",

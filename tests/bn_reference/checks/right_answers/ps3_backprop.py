@@ -617,8 +617,8 @@ def train_by_epochs(x, labels, seed=0):
 
 def train_on_random_batches(x, labels, seed=0):
     rng = np.random.default_rng(seed)
-    network = _fresh_network(rng, hidden=100, weight=1.0)
-    for _ in range(400):
+    network = _fresh_network(rng, hidden=100, weight=0.05)
+    for _ in range(500):
         rows = rng.integers(len(x), size=50)
         _, gradients, mean, var = gradients_with_one_hot(network, x[rows], labels[rows])
         network = update_on_a_copy(network, gradients, mean, var, 50, 0.3)
