@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bn_reference.checks import ps1_whitening, ps2_batchnorm
+from bn_reference.checks import ps1_whitening, ps2_batchnorm, ps3_backprop
 from bn_reference.checks.calling import run_all
 from bn_reference.checks.judging import judge
 from bn_reference.checks.progress import Progress
@@ -17,7 +17,11 @@ from bn_reference.checks.report import PartResult, Report
 
 __all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "hint", "report"]
 
-PROBLEM_SETS = {"ps1_whitening": ps1_whitening.SPECS, "ps2_batchnorm": ps2_batchnorm.SPECS}
+PROBLEM_SETS = {
+    "ps1_whitening": ps1_whitening.SPECS,
+    "ps2_batchnorm": ps2_batchnorm.SPECS,
+    "ps3_backprop": ps3_backprop.SPECS,
+}
 """The specs of each problem set, in the order of its parts."""
 
 SPECS = {spec.name: spec for specs in PROBLEM_SETS.values() for spec in specs}
