@@ -1,0 +1,66 @@
+"""How the checks use an answer that is made for torch: arrays in, arrays out.
+
+What runs next to a learner's code, here and in the modules' ``call`` functions, needs torch and
+numpy alone.
+"""
+
+import re
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+Arrays = dict[str, object]
+
+
+class LibraryCalls(TorchDispatchMode):
+    """While it is entered, notice whether torch's own normalisation runs, forward or backward.
+
+    Examples
+    --------
+    >>> with LibraryCalls() as library:
+    ...     _ = torch.nn.functional.layer_norm(torch.ones(2, 3), (3,))
+    >>> library.called
+    True
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.called = False
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        """Look at the name of an operation, and let it pass."""
+        if re.search("(batch|layer|group|instance|rms)_norm", func.__name__):
+            self.called = True
+        return func(*args, **(kwargs or {}))
+
+
+def tensors(inputs: Arrays) -> Arrays:
+    """Tensors in place of the arrays, on the same memory, so that a change in place is seen."""
+    return {
+        name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        for name, value in inputs.items()
+    }
+
+
+def array(tensor: torch.Tensor) -> np.ndarray:
+    """The values of `tensor`, float32 if it is narrower, cut from its graph.
+
+    Raises
+    ------
+    TypeError
+        If it is no tensor.
+    """
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"a value of type {type(tensor).__name__} came back, expected a torch.Tensor")
+    if tensor.is_floating_point():
+        tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+    return tensor.detach().numpy()
+
+
+def gradients(y: torch.Tensor, leaves, dout: torch.Tensor, create_graph: bool = False):
+    """The gradient of each leaf: zeros where `y` does not depend on it."""
+    found = [None] * len(leaves)
+    if y.requires_grad:
+        found = torch.autograd.grad(y, leaves, dout, create_graph=create_graph, allow_unused=True)
+    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
