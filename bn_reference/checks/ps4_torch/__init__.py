@@ -3,6 +3,16 @@
 from bn_reference.checks.ps4_torch.function_backward import FUNCTION_BACKWARD
 from bn_reference.checks.ps4_torch.function_forward import FUNCTION_FORWARD
 from bn_reference.checks.ps4_torch.function_twice import FUNCTION_TWICE
+from bn_reference.checks.ps4_torch.gradient_checking import GRADIENT_CHECKING
+from bn_reference.checks.ps4_torch.module_state import MODULE_STATE
+from bn_reference.checks.ps4_torch.module_training import MODULE_TRAINING
 
-SPECS = (FUNCTION_FORWARD, FUNCTION_BACKWARD, FUNCTION_TWICE)
+SPECS = (
+    FUNCTION_FORWARD,
+    FUNCTION_BACKWARD,
+    FUNCTION_TWICE,
+    GRADIENT_CHECKING,
+    MODULE_STATE,
+    MODULE_TRAINING,
+)
 """In the order of the problem set."""

@@ -60,7 +60,9 @@ def array(tensor: torch.Tensor) -> np.ndarray:
 
 def gradients(y: torch.Tensor, leaves, dout: torch.Tensor, create_graph: bool = False):
     """The gradient of each leaf: zeros where `y` does not depend on it."""
-    found = [None] * len(leaves)
-    if y.requires_grad:
-        found = torch.autograd.grad(y, leaves, dout, create_graph=create_graph, allow_unused=True)
-    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, found, strict=True)]
+    asked = [leaf for leaf in leaves if leaf.requires_grad and y.requires_grad]
+    found = {}
+    if asked:
+        grads = torch.autograd.grad(y, asked, dout, create_graph=create_graph, allow_unused=True)
+        found = {id(leaf): grad for leaf, grad in zip(asked, grads, strict=True) if grad is not None}
+    return [found.get(id(leaf), torch.zeros_like(leaf)) for leaf in leaves]
