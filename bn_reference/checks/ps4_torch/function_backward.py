@@ -113,6 +113,11 @@ def _size(i):
     return np.max(np.abs(i["dout"] * i["weight"]) / std(i))
 
 
+def _sum_size(i):
+    """The summands of dweight, where a mean that is not small against the deviation was subtracted."""
+    return np.max(np.abs(i["dout"]).sum(0) * np.max(np.abs(i["x"]) / std(i), axis=0))
+
+
 _right = nodes_of(backward, ("dx", "dweight", "dbias"))
 
 FUNCTION_BACKWARD = Spec(
@@ -120,11 +125,11 @@ FUNCTION_BACKWARD = Spec(
     outputs=OUTPUTS,
     nodes={
         "dx": Node(_right["dx"], magnitude=_size),
-        "dweight": Node(_right["dweight"]),
-        "dbias": Node(_right["dbias"]),
+        "dweight": Node(_right["dweight"], magnitude=_sum_size),
+        "dbias": Node(_right["dbias"], magnitude=_sum_size),
         "dx_alone": Node(_right["dx"], magnitude=_size),
-        "dweight_alone": Node(_right["dweight"]),
-        "dbias_alone": Node(_right["dbias"]),
+        "dweight_alone": Node(_right["dweight"], magnitude=_sum_size),
+        "dbias_alone": Node(_right["dbias"], magnitude=_sum_size),
         "tensors_on_ctx": Node(none),
         "library_calls": Node(none),
     },

@@ -11,6 +11,7 @@ from bn_reference.checks.ps4_torch.wrong_functions import (
     DoutDetached,
     NormalizedSaved,
     NormalizedSavedAlone,
+    ScaleSaved,
     StatisticsSaved,
     VarianceSaved,
     WeightDetached,
@@ -142,6 +143,12 @@ FUNCTION_TWICE = Spec(
             "Your forward saves the variance or its root, and backward uses it. It was computed where nothing is "
             "recorded, so the second derivative takes it for a constant. Compute it again in backward, from x.",
             code=VarianceSaved,
+        ),
+        Mistake(
+            "all_but_dout_saved",
+            "Your forward saves results of its own, x_hat and the scale, and backward needs nothing else. They were "
+            "computed where nothing is recorded, so the second derivative takes them for constants. Save x and weight.",
+            code=ScaleSaved,
         ),
         Mistake(
             "backward_detached",

@@ -51,6 +51,10 @@ def _with_running(i):
     return (i["x"] - i["running_mean"]) / np.sqrt(i["running_var"] + i["eps"])
 
 
+def _step_in_half(i, x):
+    return in_half(i, i["momentum"] * in_half(i, x.mean(0, dtype=float)))
+
+
 MISTAKES = (
     library_mistake(
         "Your layer hands over to torch's own batch norm. Use your BatchNormFunction, or mean, sqrt and the like: torch's "
@@ -157,7 +161,12 @@ MISTAKES = (
         "buffers_with_graph",
         "Your running statistics carry the history of the gradient: every batch's graph stays in memory, and the state "
         "can no longer be copied. Update them under torch.no_grad(), or from detached values.",
-        {"buffers_with_graph": one},
+        # With one example nothing enters the buffers, in the code of those who think of it.
+        {
+            "buffers_with_graph": lambda i, v: (
+                one(i, v) if len(i["x"]) > 1 else v.get("buffers_with_graph", one(i, v))
+            )
+        },
     ),
     Mistake(
         "no_gradient_at_all",
@@ -218,6 +227,12 @@ MISTAKES = (
         "Your statistics are computed in half precision, where a mean near 100 is off by as much as 0.25. Compute them "
         "from x.float(), and let y return to the dtype of x at the end.",
         {"running_mean": lambda i, v: running_mean(i, mean=lambda x: in_half(i, x.mean(0, dtype=float)))},
+    ),
+    Mistake(
+        "statistics_and_step_in_half_precision",
+        "Your statistics, and their step with momentum, are computed in half precision, where a mean near 100 is off by "
+        "as much as 0.25. Compute them from x.float(), and let y return to the dtype of x at the end.",
+        {"running_mean": lambda i, v: running_mean(i, mean=lambda x: _step_in_half(i, x) / i["momentum"])},
     ),
     Mistake(
         "output_stays_wide",

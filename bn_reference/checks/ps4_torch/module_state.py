@@ -4,7 +4,7 @@ import numpy as np
 
 from bn_reference.batchnorm import batchnorm_inference
 from bn_reference.checks.batches import batch_cases, vector
-from bn_reference.checks.ps4_torch.functions import none, one
+from bn_reference.checks.ps4_torch.functions import library_mistake, none, one
 from bn_reference.checks.ps4_torch.modules import call_state
 from bn_reference.checks.spec import Mistake, Node, Part, Spec
 
@@ -47,6 +47,7 @@ NODES = {
     ),
     "follows_dtype": Node(one),
     "follows_device": Node(one),
+    "library_calls": Node(none),
 }
 
 MODULE_STATE = Spec(
@@ -107,14 +108,26 @@ MODULE_STATE = Spec(
             "x.new_zeros(...). .item() asks the device for a number, which makes a GPU wait.",
             source="torch's manual, torch.nn.Module.to.",
         ),
+        Part(
+            "made of your own operations",
+            8,
+            ("library_calls",),
+            nudge="What does your class inherit from, and which line of it does the normalising?",
+            hint="Inherit from torch.nn.Module, and write forward with your BatchNormFunction, or mean, sqrt and the like.",
+            source="The text of Part 3.",
+        ),
     ),
     mistakes=(
+        library_mistake(
+            "Your layer is torch's own, or hands over to it. Inherit from torch.nn.Module, register the state yourself, and "
+            "normalise with your own operations."
+        ),
         Mistake(
             "buffers_as_plain_attributes",
             "Your running statistics and their count are not buffers. A plain tensor attribute is not saved by "
             "state_dict, and does not move with the layer; a Parameter would be handed to the optimizer. Use "
             "self.register_buffer.",
-            {"buffers": lambda i, v: np.zeros(3), "y_loaded": _not_loaded},
+            {"buffers": lambda i, v: np.zeros(3), "follows_dtype": none, "follows_device": none},
         ),
         Mistake(
             "running_statistics_as_plain_attributes",

@@ -31,15 +31,18 @@ def call_state(answer, inputs):
         dict(layer.named_parameters()),
         dict(layer.named_buffers()),
     )
+    with LibraryCalls() as library:
+        y_loaded = _loaded_output(new_layer(answer, channels, t["eps"], t["momentum"]), t)
     fresh = [getattr(layer, name) for name in ("weight", "bias", "running_mean", "running_var")]
     return (
         [name in parameters for name in PARAMETERS],
         [name in buffers and name in state for name in BUFFERS],
         bool(state.keys() - {*PARAMETERS, *BUFFERS}),
         torch.stack([tensor.detach().reshape(channels) for tensor in fresh]).numpy(),
-        _loaded_output(new_layer(answer, channels, t["eps"], t["momentum"]), t),
+        y_loaded,
         _follows_dtype(new_layer(answer, channels, t["eps"], t["momentum"])),
         _follows_device(new_layer(answer, channels, t["eps"], t["momentum"]), t["x"]),
+        library.called,
     )
 
 
@@ -53,8 +56,10 @@ def _loaded_output(layer, t):
 
 def _follows_dtype(layer):
     """After ``.double()``: are the running statistics float64, and is the count still an integer?"""
-    layer.double()
-    layer(torch.ones(3, layer.running_mean.numel(), dtype=torch.float64))
+    try:
+        layer.double()(torch.ones(3, layer.running_mean.numel(), dtype=torch.float64))
+    except (RuntimeError, TypeError):  # what torch raises where tensors of two dtypes meet
+        return False
     dtypes = [getattr(layer, name, None) for name in BUFFERS]
     dtypes = [None if tensor is None else tensor.dtype for tensor in dtypes]
     return dtypes == [torch.float64, torch.float64, torch.int64]

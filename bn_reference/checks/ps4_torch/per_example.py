@@ -79,7 +79,7 @@ def parts(axes_hint: str, nudge: str, section: str, edge_title: str) -> tuple[Pa
         ),
         Part(
             "made of your own operations",
-            4,
+            8,
             ("library_calls",),
             ("typical", "edge"),
             nudge="Which line does the normalising?",

@@ -1,5 +1,6 @@
 """Several processes that gather tensors from each other: real ones, or threads that play them."""
 
+import contextlib
 import multiprocessing
 import tempfile
 import threading
@@ -97,7 +98,7 @@ def run_in_threads(function: Callable, shards: list) -> list:
     return results
 
 
-def run_in_processes(function: Callable, shards: list, seconds: float = 15) -> list:
+def run_in_processes(function: Callable, shards: list, seconds: float = 10) -> list:
     """``function(shard, all_gather)`` for each shard, each in a real process; they meet over gloo.
 
     Parameters
@@ -163,6 +164,7 @@ def _member(function, shard, rank, size, folder, seconds):
         world_size=size,
         timeout=timedelta(seconds=seconds),
     )
+    dist.barrier()  # who ends before the other has connected would leave it without a partner
 
     def all_gather(tensor):
         everywhere = [torch.empty_like(tensor) for _ in range(size)]
@@ -174,4 +176,7 @@ def _member(function, shard, rank, size, folder, seconds):
     except Exception as problem:
         answer = None, f"{type(problem).__name__}: {problem}"
     torch.save(answer, f"{folder}/{rank}.pt")
+    if not answer[1]:
+        with contextlib.suppress(RuntimeError):  # the other has failed, and says so itself
+            dist.barrier()
     dist.destroy_process_group()

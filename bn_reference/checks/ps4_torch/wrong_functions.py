@@ -50,6 +50,10 @@ VarianceSaved = _function(
     saved=lambda x, weight, eps: (x, weight, _var(x)),
     used=lambda dout, eps, x, weight, var: (dout, (x - x.mean(0)) * torch.rsqrt(var + eps), weight, var),
 )
+ScaleSaved = _function(
+    saved=lambda x, weight, eps: (_normalized(x, eps), weight * 1, _var(x)),
+    used=lambda dout, eps, x_hat, weight, var: (dout, x_hat, weight, var),
+)
 BackwardDetached = _function(
     used=lambda dout, eps, x, weight: (
         dout.detach(),
