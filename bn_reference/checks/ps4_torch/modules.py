@@ -55,14 +55,13 @@ def _loaded_output(layer, t):
 
 
 def _follows_dtype(layer):
-    """After ``.double()``: are the running statistics float64, and is the count still an integer?"""
+    """After ``.double()``: are the running statistics float64, and is the count, if there is one, an integer?"""
     try:
         layer.double()(torch.ones(3, layer.running_mean.numel(), dtype=torch.float64))
     except (RuntimeError, TypeError):  # what torch raises where tensors of two dtypes meet
         return False
-    dtypes = [getattr(layer, name, None) for name in BUFFERS]
-    dtypes = [None if tensor is None else tensor.dtype for tensor in dtypes]
-    return dtypes == [torch.float64, torch.float64, torch.int64]
+    wanted = dict(zip(BUFFERS, (torch.float64, torch.float64, torch.int64), strict=True))
+    return all(getattr(layer, name).dtype == dtype for name, dtype in wanted.items() if hasattr(layer, name))
 
 
 def _follows_device(layer, x):
