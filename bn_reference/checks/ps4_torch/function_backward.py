@@ -35,14 +35,14 @@ def call_backward(answer, inputs):
     """What ``backward`` returns, and the gradients that autograd makes of it for each input alone."""
     need_function(answer)
     t = tensors(inputs)
+    leaves = [t[name].requires_grad_() for name in ("x", "weight", "bias")]
+    y = answer.apply(*leaves, t["eps"])
+    ctx = y.grad_fn  # for a Function, the node of the graph is the ctx itself
     with LibraryCalls() as library:
-        leaves = [t[name].requires_grad_() for name in ("x", "weight", "bias")]
-        y = answer.apply(*leaves, t["eps"])
-        ctx = y.grad_fn  # for a Function, the node of the graph is the ctx itself
         returned = answer.backward(ctx, t["dout"])
-        alone = [_alone(answer, t, name) for name in ("x", "weight", "bias")]
+    alone = [_alone(answer, t, name) for name in ("x", "weight", "bias")]
     kept = any(_holds_tensor(value) for value in vars(ctx).values())
-    return *_three(returned, leaves), *map(array, alone), kept, library.called
+    return library.judged(*_three(returned, leaves), *map(array, alone), kept)
 
 
 def _three(returned, leaves):
@@ -192,7 +192,7 @@ FUNCTION_BACKWARD = Spec(
         ),
         Part(
             "made of your own operations",
-            3,
+            1,
             ("library_calls",),
             ("typical", "edge"),
             nudge="Which line of your class does the work?",
@@ -202,7 +202,8 @@ FUNCTION_BACKWARD = Spec(
     ),
     mistakes=(
         library_mistake(
-            "Your class hands over to torch's own batch norm. Write forward and backward with sums, means and roots."
+            OUTPUTS,
+            "Your class hands over to torch's own batch norm. Write forward and backward with sums, means and roots.",
         ),
         Mistake(
             "tensors_on_ctx",

@@ -22,7 +22,7 @@ def call_forward(answer, inputs):
     t = tensors(inputs)
     with LibraryCalls() as library:
         y = answer.apply(t["x"].requires_grad_(), t["weight"], t["bias"], t["eps"])
-    return array(y), library.called
+    return library.judged(array(y))
 
 
 def _scaled(i, normalized):
@@ -80,7 +80,7 @@ FUNCTION_FORWARD = Spec(
         ),
         Part(
             "made of your own operations",
-            4,
+            1,
             ("library_calls",),
             ("typical", "edge", "offset"),
             nudge="Which line of your forward does the normalising?",
@@ -90,8 +90,9 @@ FUNCTION_FORWARD = Spec(
     ),
     mistakes=(
         library_mistake(
+            ("y", "library_calls"),
             "Your forward hands over to torch's own batch norm. Write the four lines of Algorithm 1 with mean and sqrt: "
-            "torch's function refuses one example and eps = 0, and the exercise asks for both."
+            "torch's function refuses one example and eps = 0, and the exercise asks for both.",
         ),
         Mistake(
             "variance_divides_by_n_minus_1",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bn_reference.checks.ps4_torch.functions import library_mistake, one
+from bn_reference.checks.ps4_torch.functions import one
 from bn_reference.checks.ps4_torch.training_steps import (
     in_half,
     inference,
@@ -56,10 +56,6 @@ def _step_in_half(i, x):
 
 
 MISTAKES = (
-    library_mistake(
-        "Your layer hands over to torch's own batch norm. Use your BatchNormFunction, or mean, sqrt and the like: torch's "
-        "function refuses one example and eps = 0, and the exercise asks for both."
-    ),
     Mistake(
         "training_flag_ignored",
         "Your layer does in eval mode what it does in training: it normalises with the batch, and moves the buffers. "

@@ -110,7 +110,7 @@ MODULE_STATE = Spec(
         ),
         Part(
             "made of your own operations",
-            8,
+            1,
             ("library_calls",),
             nudge="What does your class inherit from, and which line of it does the normalising?",
             hint="Inherit from torch.nn.Module, and write forward with your BatchNormFunction, or mean, sqrt and the like.",
@@ -119,8 +119,9 @@ MODULE_STATE = Spec(
     ),
     mistakes=(
         library_mistake(
+            tuple(NODES),
             "Your layer is torch's own, or hands over to it. Inherit from torch.nn.Module, register the state yourself, and "
-            "normalise with your own operations."
+            "normalise with your own operations.",
         ),
         Mistake(
             "buffers_as_plain_attributes",

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from bn_reference.checks.batches import batch_cases, cotangent, vector
-from bn_reference.checks.ps4_torch.functions import none, one
+from bn_reference.checks.ps4_torch.functions import library_mistake, none, one
 from bn_reference.checks.ps4_torch.module_mistakes import MISTAKES
 from bn_reference.checks.ps4_torch.modules import call_training
 from bn_reference.checks.ps4_torch.training_steps import (
@@ -189,7 +189,7 @@ MODULE_TRAINING = Spec(
         ),
         Part(
             "made of your own operations",
-            6,
+            1,
             ("library_calls",),
             ALL,
             nudge="Which line of your class does the normalising?",
@@ -197,6 +197,13 @@ MODULE_TRAINING = Spec(
             source="The table of Part 3.",
         ),
     ),
-    mistakes=MISTAKES,
+    mistakes=(
+        library_mistake(
+            tuple(NODES),
+            "Your layer hands over to torch's own batch norm. Use your BatchNormFunction, or mean, sqrt and the like: torch's "
+            "function refuses one example and eps = 0, and the exercise asks for both.",
+        ),
+        *MISTAKES,
+    ),
     chapter="batchnorm_transform",
 )

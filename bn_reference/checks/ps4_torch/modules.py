@@ -34,7 +34,7 @@ def call_state(answer, inputs):
     with LibraryCalls() as library:
         y_loaded = _loaded_output(new_layer(answer, channels, t["eps"], t["momentum"]), t)
     fresh = [getattr(layer, name) for name in ("weight", "bias", "running_mean", "running_var")]
-    return (
+    return library.judged(
         [name in parameters for name in PARAMETERS],
         [name in buffers and name in state for name in BUFFERS],
         bool(state.keys() - {*PARAMETERS, *BUFFERS}),
@@ -42,7 +42,6 @@ def call_state(answer, inputs):
         y_loaded,
         _follows_dtype(new_layer(answer, channels, t["eps"], t["momentum"])),
         _follows_device(new_layer(answer, channels, t["eps"], t["momentum"]), t["x"]),
-        library.called,
     )
 
 
@@ -96,7 +95,7 @@ def call_training(answer, inputs):
         y_eval = layer.eval()(t["probe"].to(dtype))
         moved = any((new != old).any() for new, old in zip(_buffers(layer), trained, strict=True))
     three = gradients(y, [leaf, layer.weight, layer.bias], t["dout"].to(y.dtype))
-    return (
+    return library.judged(
         array(y),
         *map(array, three),
         *trained,
@@ -104,5 +103,4 @@ def call_training(answer, inputs):
         moved,
         with_graph,
         y.dtype == dtype and y_eval.dtype == dtype,
-        library.called,
     )

@@ -21,7 +21,7 @@ def call_normalization(answer, inputs):
         y = answer(*t.values())
         found = array(y)
         three = gradients(y, leaves, dout)
-    return found, *map(array, three), library.called
+    return library.judged(found, *map(array, three))
 
 
 def nodes(reference: Callable, magnitude: Callable) -> dict[str, Node]:
@@ -79,7 +79,7 @@ def parts(axes_hint: str, nudge: str, section: str, edge_title: str) -> tuple[Pa
         ),
         Part(
             "made of your own operations",
-            8,
+            1,
             ("library_calls",),
             ("typical", "edge"),
             nudge="Which line does the normalising?",
@@ -93,7 +93,8 @@ def usual_mistakes(variant: Callable[..., Callable]) -> tuple[Mistake, ...]:
     """Mistakes that do not concern the axes; ``variant(**slip)`` is the right function with one slip."""
     return (
         library_mistake(
-            "Your function hands over to torch's own normalisation. Write it with mean, sqrt and reshape."
+            OUTPUTS,
+            "Your function hands over to torch's own normalisation. Write it with mean, sqrt and reshape.",
         ),
         Mistake(
             "variance_divides_by_n_minus_1",

@@ -397,9 +397,9 @@ def test_other_wrong_answers_lose_points(name, answer):
 @pytest.mark.parametrize(
     ("name", "answer", "_"), [row for row in DIAGNOSED if row[2] == "library_does_the_work"]
 )
-def test_handing_over_to_the_library_earns_little(name, answer, _):
-    """Is torch's own function worth less than writing half of it?"""
-    assert report(name, answer, 6).points(1) <= 0.65
+def test_handing_over_to_the_library_earns_nothing(name, answer, _):
+    """Is torch's own function worth no points?"""
+    assert report(name, answer, 6).points(1) == 0
 
 
 class Noisy(ModuleOverFunction):
