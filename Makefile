@@ -18,7 +18,7 @@ SOURCES := $(wildcard solutions/*/*.md)
 REFERENCE := $(shell find bn_reference -name '*.py')
 GRADING := $(wildcard grading/*.py) nbgrader_config.py
 SAMPLES := $(wildcard samples/*/*.md)
-CHAPTERS := $(shell find book -type f -not -name '*.pyc') _config.yml _toc.yml
+CHAPTERS := $(shell find book -type f -not -name '*.pyc') $(wildcard benchmarks/results/*.json) _config.yml _toc.yml
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -36,11 +36,11 @@ help:
 
 course: environment exercises book grade
 	@echo
-	@$(BIN)/python -m grading.summary $(firstword $(ASSIGNMENTS))
+	@$(BIN)/python -m grading.summary
 	@echo
 	@echo 'Open   the book          _build/html/index.html'
 	@echo '       the exercises     exercises/            (make lab, to do them)'
-	@echo '       the feedback      course/feedback/      (one page for each learner)'
+	@echo '       the feedback      course/feedback/      (a page for each learner and problem set)'
 	@echo '       the gradebook     course/gradebook.db   (make lab, then Nbgrader > Formgrader, to grade by hand)'
 
 test: environment

@@ -10,11 +10,13 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from bn_reference.checks import ps2_batchnorm
+from bn_reference.checks import ps1_whitening, ps2_batchnorm
 from bn_reference.checks.judging import judge, run
-from bn_reference.checks.report import Report
+from bn_reference.checks.report import PartResult, Report
 
-SPECS = {spec.name: spec for spec in ps2_batchnorm.SPECS}
+__all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "report"]
+
+SPECS = {spec.name: spec for part in (ps1_whitening, ps2_batchnorm) for spec in part.SPECS}
 """Every graded function of the course, by name; those that need torch only where it is installed."""
 
 if find_spec("torch"):
@@ -48,6 +50,13 @@ def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
         If there is no graded function of that name.
     TypeError
         If `function` cannot be called.
+
+    Examples
+    --------
+    >>> def batchnorm_forward(x, gamma, beta, eps):
+    ...     raise NotImplementedError
+    >>> report("batchnorm_forward", batchnorm_forward).headline
+    'batchnorm_forward: not written yet. Replace the line that raises NotImplementedError.'
     """
     if name not in SPECS:
         raise ValueError(f"there is no graded function named {name!r}, expected one of: {', '.join(SPECS)}")
@@ -66,10 +75,12 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
 
     Parameters
     ----------
-    name, function, seed
+    name, function
         As for `report`.
     points : float
         What the cell is worth.
+    seed
+        As for `report`.
 
     Returns
     -------
@@ -80,6 +91,15 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     ------
     ValueError, TypeError
         As `report` does.
+
+    Examples
+    --------
+    >>> from bn_reference.batchnorm import batchnorm_inference
+    >>> earned = check("batchnorm_inference", batchnorm_inference, points=5)  # doctest: +ELLIPSIS
+    batchnorm_inference: ... parts pass, 5 of 5 points. All done!
+    ...
+    >>> earned
+    5.0
     """
     verdict = replace(report(name, function, seed), out_of=points)
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bn_reference.checks.guesses import guess
 from bn_reference.checks.report import PartResult, Report
 from bn_reference.checks.spec import INTERFACE, Case, Mistake, Part, Spec
 from bn_reference.checks.tolerance import tolerances
@@ -63,6 +64,12 @@ def run(spec: Spec, function: Callable, case: Case) -> Outcome:
 
 def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
     """Compare what came back with the spec, part by part, and look for named mistakes."""
+    with warnings.catch_warnings():  # a formula tried in vain may warn; learners should not see it
+        warnings.simplefilter("ignore")
+        return _judge(spec, cases, outcomes)
+
+
+def _judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
     trials = [_Trial(spec, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
     errors = {outcome.error for outcome in outcomes}
     mistakes = _diagnose(spec, trials)
@@ -73,7 +80,7 @@ def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
         spec.chapter,
         tuple(results),
         mistakes=tuple(mistake.name for mistake in mistakes),
-        advice=_advise(mistakes, results),
+        advice=_advise(spec, trials, mistakes, results),
         unfinished=any(outcome.unfinished for outcome in outcomes),
         stopped_by=errors.pop() if len(errors) == 1 else "",
         noise=next((outcome.noise for outcome in outcomes if outcome.noise), ""),
@@ -103,7 +110,8 @@ class _Trial:
         for name in self.values:
             with np.errstate(all="ignore"):
                 problem = self._compare(name, spec.nodes[name].formula(case.inputs, known))
-            if problem:
+            # Who is wrong before may still be right here, having gone another way.
+            if problem and self._compare(name, self.reference[name]):
                 self.problems[name] = problem
 
     def _in_shape(self, name, value):
@@ -120,30 +128,37 @@ class _Trial:
 
     def matches(self, mistake: Mistake) -> bool:
         """Does `mistake` give just what the learner returned?"""
+        within = self.tolerance
+        if mistake.precision is not np.float64:
+            within = tolerances(self.spec, self.case, self.reference, mistake.precision)
         if mistake.code is not None:
             imitated = run(self.spec, mistake.code, self.case)
-            return bool(imitated.values) and all(self._equals(*item) for item in imitated.values.items())
+            return bool(imitated.values) and all(
+                self.equals(name, value, within[name]) for name, value in imitated.values.items()
+            )
         try:
             with np.errstate(all="ignore"):
                 return all(
-                    self._equals(name, formula(self.case.inputs, self.values))
+                    self.equals(name, formula(self.case.inputs, self.values), within[name])
                     for name, formula in mistake.formulas.items()
                 )
         except (ValueError, IndexError):  # shapes that do not fit: another mistake
             return False
 
-    def _equals(self, name, wrong) -> bool:
+    def equals(self, name: str, wrong, within: float | None = None) -> bool:
+        """Did the learner return `wrong` as `name`, to rounding?"""
+        within = self.tolerance[name] if within is None else within
         got, wrong = self.values[name], np.squeeze(wrong)
         return np.squeeze(got).shape == wrong.shape and bool(
-            np.allclose(np.squeeze(got), wrong, rtol=0, atol=self._slack(name, wrong), equal_nan=True)
+            np.allclose(np.squeeze(got), wrong, rtol=0, atol=self._slack(name, wrong, within), equal_nan=True)
         )
 
-    def _slack(self, name, value):
-        """The tolerance, for a value of another size than the reference's."""
+    def _slack(self, name, value, within):
+        """The tolerance `within`, for a value of another size than the reference's."""
         size, usual = (np.max(np.abs(v), initial=0.0) for v in (value, self.reference[name]))
         if not np.isfinite(size) or usual == 0:
-            return self.tolerance[name]
-        return self.tolerance[name] * max(1.0, float(size / usual))
+            return within
+        return within * max(1.0, float(size / usual))
 
     def _compare(self, name, expected) -> str:
         got = self.values[name]
@@ -152,7 +167,7 @@ class _Trial:
         if not np.all(np.isfinite(got)):
             return f"{name} holds NaN or infinite values, expected finite numbers"
         off = np.abs(got - expected)
-        if np.max(off) <= self._slack(name, expected):
+        if np.max(off) <= self._slack(name, expected, self.tolerance[name]):
             return ""
         at = np.unravel_index(np.argmax(off), off.shape)
         where = "".join(f"[{i}]" for i in at)
@@ -206,18 +221,35 @@ def _diagnose(spec: Spec, trials: list[_Trial]) -> list[Mistake]:
     answered = [trial for trial in trials if trial.outcome.values]
     found: list[Mistake] = []
     for mistake in spec.mistakes:
-        if failed & spec.touched(mistake) and all(trial.matches(mistake) for trial in answered):
+        shown = failed & spec.touched(mistake)
+        if mistake.precision is not np.float64:  # rounding to fewer digits shows everywhere
+            shown &= {name for trial in trials if trial.case.kind == "typical" for name in trial.problems}
+        if shown and all(trial.matches(mistake) for trial in answered):
             found.append(mistake)
             failed -= spec.touched(mistake)
     return found
 
 
-def _advise(mistakes: list[Mistake], results: list[PartResult]) -> tuple[str, ...]:
-    """The sentences of the mistakes that fit; failing these, the hints of the parts that failed."""
+def _advise(spec, trials, mistakes: list[Mistake], results: list[PartResult]) -> tuple[str, ...]:
+    """The sentences of the mistakes that fit; failing these, a guess; failing that, the hints."""
     *parts, interface = results
-    hints = [] if mistakes else [part.hint for part in parts if not part.passed]
-    sentences = [*(mistake.says for mistake in mistakes), *hints, interface.hint]
+    answered = [trial for trial in trials if trial.outcome.values]
+    explained = {name for mistake in mistakes for name in spec.touched(mistake)}
+    failed = {name for trial in answered for name in trial.problems}
+    guesses = [guess(spec, name, answered) for name in spec.nodes if name in failed - explained]
+    hints = [] if mistakes or any(guesses) else _hints(spec.parts, parts)
+    sentences = [*(mistake.says for mistake in mistakes), *guesses, *hints, interface.hint]
     return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
+
+
+def _hints(parts: tuple[Part, ...], results: list[PartResult]) -> list[str]:
+    """One for each trouble: a node that fails on ordinary cases fails on awkward ones too."""
+    hints, failed = [], set()
+    for part, result in zip(parts, results, strict=True):
+        if not result.passed and not failed.intersection(part.nodes):
+            hints.append(result.hint)
+            failed.update(part.nodes)
+    return hints
 
 
 def _name_outputs(spec, returned) -> dict[str, np.ndarray]:
@@ -260,4 +292,4 @@ def _number(value: float, other: float) -> str:
     for digits in (4, 6, 9, 13):
         if f"{value:.{digits}g}" != f"{other:.{digits}g}":
             return f"{value:.{digits}g}"
-    return f"{value!r}"
+    return f"{float(value)!r}"

@@ -17,9 +17,15 @@ SAFETY = 64
 DRAWS = 3
 
 
-def tolerances(spec: Spec, case: Case, expected: dict[str, np.ndarray]) -> dict[str, float]:
-    """The largest absolute difference that still counts as right, for each output."""
-    unit = max(np.finfo(v.dtype).eps for v in case.inputs.values() if isinstance(v, np.ndarray))
+def tolerances(
+    spec: Spec, case: Case, expected: dict[str, np.ndarray], precision: type = np.float64
+) -> dict[str, float]:
+    """The largest absolute difference that still counts as right, for each output.
+
+    The unit of rounding is that of the narrowest floating input, or of `precision` if that is narrower.
+    """
+    floating = [v.dtype for v in case.inputs.values() if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+    unit = max(np.finfo(dtype).eps for dtype in [*floating, precision])
     inputs = in_float64(case.inputs)
     moved = dict.fromkeys(expected, 0.0)
     rng = np.random.default_rng(0)

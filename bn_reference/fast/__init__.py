@@ -7,7 +7,7 @@ bytes. Computing whole arrays step by step moves each of them many times. The ke
 take a few channels, small enough to stay in the cache, and do everything to them before they
 go on.
 
-There are two sets of kernels for the same two functions: in NumPy, and compiled by Numba,
+There are two sets of kernels for the same functions: in NumPy, and compiled by Numba,
 which is used where it is installed (``pip install numba``).
 
 Accuracy. Sums run in float64 over values from which a rough mean (the first value) has been
@@ -17,6 +17,11 @@ parts, ``mean + residue``, and applied as ``(x - mean) * scale + (beta - residue
 ``x - mean`` is nearly exact, and the residue brings back what rounding took from the mean.
 """
 
-from bn_reference.fast.transform import Statistics, batchnorm_backward, batchnorm_forward
+from bn_reference.fast.transform import (
+    Statistics,
+    batchnorm_backward,
+    batchnorm_forward,
+    batchnorm_inference,
+)
 
-__all__ = ["Statistics", "batchnorm_backward", "batchnorm_forward"]
+__all__ = ["Statistics", "batchnorm_backward", "batchnorm_forward", "batchnorm_inference"]

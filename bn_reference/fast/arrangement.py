@@ -29,7 +29,9 @@ def float_batch(name: str, value: np.ndarray) -> np.ndarray:
 
 def view(array: np.ndarray) -> np.ndarray:
     """The view ``(N, C, positions)`` or ``(rows, C)`` of an arranged array."""
-    if array.ndim > 2 and array.flags.c_contiguous:
+    if array.ndim == 2:
+        return array
+    if array.flags.c_contiguous:
         return array.reshape(*array.shape[:2], -1)
     return np.moveaxis(array, 1, -1).reshape(-1, array.shape[1], copy=False)
 

@@ -1,14 +1,19 @@
 """The kernels compiled by Numba: the functions of `numpy_kernels` as plain loops.
 
-Each takes a whole view and the slice of channels to work on, rather than a slice of the view: of
+Each takes a whole view and the range of channels to work on, rather than a slice of the view: of
 a whole view the compiler knows that neighbours in memory are neighbours in the loop. What a loop
 over positions needs of its channel is read before the loop, since the compiler must otherwise
-expect each write to change it. Sums may be reordered (``reassoc``) so that they run in vector
+expect each write to change it. With channels last, four rows at a time share one reading and
+writing of the sums. Sums may be reordered (``reassoc``) so that they run in vector
 registers. No other liberty is taken: NaN and infinite values go through.
 """
 
+import inspect
+
 import numba
 import numpy as np
+
+from bn_reference.fast import numpy_kernels
 
 CACHE_BYTES = 4 * 1024 * 1024
 """What a group of channels may take up: a share of the last-level cache. There is no scratch."""
@@ -16,48 +21,78 @@ CACHE_BYTES = 4 * 1024 * 1024
 STRETCH = 128
 """With channels last, how many rows are summed by themselves: sums of sums round less."""
 
+_as_it_stands = numba.njit(nogil=True, cache=True)
 _compile = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 
+# What follows from the sums has its order of operations for a reason.
+rough_mean = _as_it_stands(numpy_kernels.rough_mean)
+statistics = _as_it_stands(inspect.unwrap(numpy_kernels.statistics))
+gradients = _as_it_stands(inspect.unwrap(numpy_kernels.gradients))
 
-def moments(x: np.ndarray, channels: slice, rough: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+
+@_as_it_stands
+def forward(x, y, start, stop, gamma, beta, eps, mean, residue, var):
+    """Write ``y`` and the statistics of the channels from `start` to `stop`."""
+    rough = rough_mean(x, start, stop)
+    total, square = moments(x, start, stop, rough)
+    hi, lo, variance, scale, shift = statistics(
+        total, square, rough, gamma[start:stop], beta[start:stop], x.size // x.shape[1], eps
+    )
+    mean[start:stop], residue[start:stop], var[start:stop] = hi, lo, variance
+    scale_shift(x, y, start, stop, hi, scale, shift)
+
+
+@_as_it_stands
+def backward(dout, x, dx, start, stop, gamma, eps, mean, residue, var, dgamma, dbeta):
+    """Write ``dx`` and the gradients of the parameters of the channels from `start` to `stop`."""
+    hi = mean[start:stop]
+    total, product = products(x, dout, start, stop, hi)
+    dgamma[start:stop], dbeta[start:stop], scale, slope, shift = gradients(
+        total, product, hi, residue[start:stop], var[start:stop], gamma[start:stop], x.size // x.shape[1], eps
+    )
+    combine(x, dout, dx, start, stop, hi, scale, slope, shift)
+
+
+@_as_it_stands
+def moments(x, start, stop, rough):
     """Sum and sum of squares of ``x - rough``, for each channel, in float64."""
-    return (_moments_planes if x.ndim == 3 else _moments_rows)(x, channels, rough)
+    if x.ndim == 3:
+        return _moments_planes(x, start, stop, rough)
+    return _moments_rows(x, stop, rough)
 
 
-def scale_shift(
-    x: np.ndarray, y: np.ndarray, channels: slice, hi: np.ndarray, scale: np.ndarray, shift: np.ndarray
-) -> None:
+@_as_it_stands
+def scale_shift(x, y, start, stop, hi, scale, shift):
     """``y = (x - hi) * scale + shift``."""
-    (_scale_shift_planes if x.ndim == 3 else _scale_shift_rows)(x, y, channels, hi, scale, shift)
+    if x.ndim == 3:
+        _scale_shift_planes(x, y, start, stop, hi, scale, shift)
+    else:
+        _scale_shift_rows(x, y, stop, hi, scale, shift)
 
 
-def products(
-    x: np.ndarray, dout: np.ndarray, channels: slice, hi: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+@_as_it_stands
+def products(x, dout, start, stop, hi):
     """Sum of ``dout`` and of ``dout * (x - hi)``, for each channel, in float64."""
-    return (_products_planes if x.ndim == 3 else _products_rows)(x, dout, channels, hi)
+    if x.ndim == 3:
+        return _products_planes(x, dout, start, stop, hi)
+    return _products_rows(x, dout, stop, hi)
 
 
-def combine(
-    x: np.ndarray,
-    dout: np.ndarray,
-    dx: np.ndarray,
-    channels: slice,
-    hi: np.ndarray,
-    scale: np.ndarray,
-    slope: np.ndarray,
-    shift: np.ndarray,
-) -> None:
+@_as_it_stands
+def combine(x, dout, dx, start, stop, hi, scale, slope, shift):
     """``dx = dout * scale + (x - hi) * slope + shift``."""
-    (_combine_planes if x.ndim == 3 else _combine_rows)(x, dout, dx, channels, hi, scale, slope, shift)
+    if x.ndim == 3:
+        _combine_planes(x, dout, dx, start, stop, hi, scale, slope, shift)
+    else:
+        _combine_rows(x, dout, dx, stop, hi, scale, slope, shift)
 
 
 @_compile
-def _moments_planes(x, channels, rough):
+def _moments_planes(x, start, stop, rough):
     n, _, positions = x.shape
-    total, square = np.zeros(channels.stop - channels.start), np.zeros(channels.stop - channels.start)
-    for k in range(channels.stop - channels.start):
-        c = channels.start + k
+    total, square = np.zeros(stop - start), np.zeros(stop - start)
+    for k in range(stop - start):
+        c = start + k
         rough_k = rough[k]
         for i in range(n):
             plane = x[i, c]
@@ -73,25 +108,37 @@ def _moments_planes(x, channels, rough):
 
 @_compile
 def _moments_rows(x, channels, rough):
-    total, square = np.zeros(channels.stop), np.zeros(channels.stop)
+    total, square = np.zeros(channels), np.zeros(channels)
+    part, part_square = np.empty_like(total), np.empty_like(square)
     for start in range(0, len(x), STRETCH):
-        part, part_square = np.zeros(channels.stop), np.zeros(channels.stop)
-        for i in range(start, min(start + STRETCH, len(x))):
+        part[:], part_square[:] = 0, 0
+        i, stop = start, min(start + STRETCH, len(x))
+        while i + 4 <= stop:
+            a, b, c, d = x[i], x[i + 1], x[i + 2], x[i + 3]
+            for k in range(channels):
+                origin = rough[k]
+                a_k, b_k = np.float64(a[k] - origin), np.float64(b[k] - origin)
+                c_k, d_k = np.float64(c[k] - origin), np.float64(d[k] - origin)
+                part[k] += (a_k + b_k) + (c_k + d_k)
+                part_square[k] += (a_k * a_k + b_k * b_k) + (c_k * c_k + d_k * d_k)
+            i += 4
+        while i < stop:
             row = x[i]
-            for c in range(channels.stop):
-                shifted = np.float64(row[c] - rough[c])
-                part[c] += shifted
-                part_square[c] += shifted * shifted
+            for k in range(channels):
+                shifted = np.float64(row[k] - rough[k])
+                part[k] += shifted
+                part_square[k] += shifted * shifted
+            i += 1
         total += part
         square += part_square
     return total, square
 
 
 @_compile
-def _scale_shift_planes(x, y, channels, hi, scale, shift):
+def _scale_shift_planes(x, y, start, stop, hi, scale, shift):
     n, _, positions = x.shape
-    for k in range(channels.stop - channels.start):
-        c = channels.start + k
+    for k in range(stop - start):
+        c = start + k
         hi_k, scale_k, shift_k = hi[k], scale[k], shift[k]
         for i in range(n):
             plane, target = x[i, c], y[i, c]
@@ -104,16 +151,16 @@ def _scale_shift_rows(x, y, channels, hi, scale, shift):
     rows = len(x)
     for i in range(rows):
         row, target = x[i], y[i]
-        for c in range(channels.stop):
+        for c in range(channels):
             target[c] = (row[c] - hi[c]) * scale[c] + shift[c]
 
 
 @_compile
-def _products_planes(x, dout, channels, hi):
+def _products_planes(x, dout, start, stop, hi):
     n, _, positions = x.shape
-    total, product = np.zeros(channels.stop - channels.start), np.zeros(channels.stop - channels.start)
-    for k in range(channels.stop - channels.start):
-        c = channels.start + k
+    total, product = np.zeros(stop - start), np.zeros(stop - start)
+    for k in range(stop - start):
+        c = start + k
         hi_k = hi[k]
         for i in range(n):
             plane, gradient = x[i, c], dout[i, c]
@@ -129,25 +176,39 @@ def _products_planes(x, dout, channels, hi):
 
 @_compile
 def _products_rows(x, dout, channels, hi):
-    total, product = np.zeros(channels.stop), np.zeros(channels.stop)
+    total, product = np.zeros(channels), np.zeros(channels)
+    part, part_product = np.empty_like(total), np.empty_like(product)
     for start in range(0, len(x), STRETCH):
-        part, part_product = np.zeros(channels.stop), np.zeros(channels.stop)
-        for i in range(start, min(start + STRETCH, len(x))):
+        part[:], part_product[:] = 0, 0
+        i, stop = start, min(start + STRETCH, len(x))
+        while i + 4 <= stop:
+            a, b, c, d = x[i], x[i + 1], x[i + 2], x[i + 3]
+            da, db, dc, dd = dout[i], dout[i + 1], dout[i + 2], dout[i + 3]
+            for k in range(channels):
+                mean = hi[k]
+                da_k, db_k = np.float64(da[k]), np.float64(db[k])
+                dc_k, dd_k = np.float64(dc[k]), np.float64(dd[k])
+                part[k] += (da_k + db_k) + (dc_k + dd_k)
+                ab = da_k * (a[k] - mean) + db_k * (b[k] - mean)
+                part_product[k] += ab + (dc_k * (c[k] - mean) + dd_k * (d[k] - mean))
+            i += 4
+        while i < stop:
             row, gradient = x[i], dout[i]
-            for c in range(channels.stop):
-                g = np.float64(gradient[c])
-                part[c] += g
-                part_product[c] += g * (row[c] - hi[c])
+            for k in range(channels):
+                g = np.float64(gradient[k])
+                part[k] += g
+                part_product[k] += g * (row[k] - hi[k])
+            i += 1
         total += part
         product += part_product
     return total, product
 
 
 @_compile
-def _combine_planes(x, dout, dx, channels, hi, scale, slope, shift):
+def _combine_planes(x, dout, dx, start, stop, hi, scale, slope, shift):
     n, _, positions = x.shape
-    for k in range(channels.stop - channels.start):
-        c = channels.start + k
+    for k in range(stop - start):
+        c = start + k
         hi_k, scale_k, slope_k, shift_k = hi[k], scale[k], slope[k], shift[k]
         for i in range(n):
             plane, gradient, target = x[i, c], dout[i, c], dx[i, c]
@@ -160,5 +221,5 @@ def _combine_rows(x, dout, dx, channels, hi, scale, slope, shift):
     rows = len(x)
     for i in range(rows):
         row, gradient, target = x[i], dout[i], dx[i]
-        for c in range(channels.stop):
+        for c in range(channels):
             target[c] = gradient[c] * scale[c] + ((row[c] - hi[c]) * slope[c] + shift[c])

@@ -1,9 +1,6 @@
-"""The two functions: what comes in is checked, cut into groups of channels, and given to the kernels."""
+"""The functions: what comes in is checked, cut into parts, and given to the kernels."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -11,15 +8,13 @@ import numpy as np
 
 from bn_reference.fast import numpy_kernels
 from bn_reference.fast.arrangement import float_batch, like, output, view
+from bn_reference.fast.sharing import channel_groups, row_blocks, share, worthwhile
 from bn_reference.layouts import channel_vector, positive_eps, same_shape
 
 if find_spec("numba"):
     from bn_reference.fast import numba_kernels as best_kernels
 else:
     best_kernels = numpy_kernels
-
-WORTH_A_THREAD = 1 << 20
-"""Bytes of `x` below which another thread costs more than it brings."""
 
 
 @dataclass(frozen=True)
@@ -98,29 +93,7 @@ def batchnorm_forward(
     if positive_eps(eps) == 0:
         raise ValueError("eps is 0, expected above zero (1e-5 is usual): a constant channel would be 0/0")
     y = output(out, x)
-    x_view, y_view = view(x), view(y)
-    rough = x_view[0] if x_view.ndim == 2 else x_view[0, :, 0]
-    m = x.size // x.shape[1]
-    mean = np.empty(x.shape[1], x.dtype)
-    residue, var = np.empty(x.shape[1]), np.empty(x.shape[1])
-
-    def moments(channels: slice, rows: slice):
-        return kernels.moments(x_view[rows], channels, rough[channels])
-
-    def normalize(channels: slice, sums: tuple[np.ndarray, np.ndarray]):
-        total, square = sums
-        offset = total / m
-        mean[channels] = rough[channels] + offset
-        residue[channels] = (rough[channels] - mean[channels]) + offset
-        var[channels] = np.maximum(square / m - offset**2, 0)
-
-        scale = gamma[channels] / np.sqrt(var[channels] + eps)
-        shift = beta[channels] - residue[channels] * scale
-        vectors = [vector.astype(x.dtype) for vector in (mean[channels], scale, shift)]
-        return lambda rows: kernels.scale_shift(x_view[rows], y_view[rows], channels, *vectors)
-
-    _in_two_passes(x_view, moments, normalize, kernels, threads)
-    return y, Statistics(mean, residue, var, eps)
+    return y, normalize(view(x), view(y), gamma, beta, eps, threads, kernels)
 
 
 def batchnorm_backward(
@@ -184,62 +157,153 @@ def batchnorm_backward(
     dout = same_shape("dout", dout, x, "x").astype(x.dtype, copy=False)
     gamma = channel_vector("gamma", gamma, x)
     dx = output(out, x)
-    x_view, dout_view, dx_view = view(x), view(like(dout, x)), view(dx)
-    hi, lo = statistics.mean, statistics.residue
-    rstd = 1 / np.sqrt(statistics.var + statistics.eps)
-    m = x.size // x.shape[1]
-    dgamma, dbeta = np.empty(x.shape[1]), np.empty(x.shape[1])
-
-    def products(channels: slice, rows: slice):
-        return kernels.products(x_view[rows], dout_view[rows], channels, hi[channels])
-
-    def differentiate(channels: slice, sums: tuple[np.ndarray, np.ndarray]):
-        total, product = sums
-        dbeta[channels] = total
-        dgamma[channels] = (product - lo[channels] * total) * rstd[channels]
-
-        scale = gamma[channels] * rstd[channels]
-        slope = -scale * rstd[channels] * dgamma[channels] / m
-        shift = -scale * dbeta[channels] / m - slope * lo[channels]
-        vectors = [vector.astype(x.dtype) for vector in (hi[channels], scale, slope, shift)]
-        return lambda rows: kernels.combine(x_view[rows], dout_view[rows], dx_view[rows], channels, *vectors)
-
-    _in_two_passes(x_view, products, differentiate, kernels, threads)
+    dgamma, dbeta = differentiate(
+        view(like(dout, x)), view(x), view(dx), gamma.astype(np.float64), statistics, threads, kernels
+    )
     return dx, dgamma.astype(gamma.dtype), dbeta.astype(gamma.dtype)
 
 
-def _in_two_passes(
-    x: np.ndarray, sums: Callable, finish: Callable, kernels: ModuleType, threads: int
-) -> None:
-    """Sum over each channel, then write what follows from the sums.
+def batchnorm_inference(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    running_mean: np.ndarray,
+    running_var: np.ndarray,
+    eps: float = 1e-5,
+    out: np.ndarray | None = None,
+    threads: int = 1,
+    kernels: ModuleType = best_kernels,
+) -> np.ndarray:
+    """Batch Normalization with fixed statistics, as at inference.
 
-    ``sums(channels, rows)`` gives two sums for each channel; ``finish(channels, sums)`` gives a
-    function that writes some rows. With channels first, the threads share groups of channels,
-    each small enough for its second pass to find it in the cache. With channels last, a row
-    holds every channel, and they share the rows.
+    Parameters
+    ----------
+    x : ndarray, shape (N, C) or (N, C, ...), float32 or float64
+    gamma, beta, running_mean, running_var : ndarray, shape (C,), floating
+    eps : float
+        The same `eps` as in training.
+    out : ndarray, shape and dtype of `x`, optional
+        Where to write ``y``; `x` itself is allowed. By default a new array, arranged in memory like `x`.
+    threads : int
+        How many threads share the work; fewer are used on small batches.
+    kernels : module
+        `numba_kernels` where Numba is installed, else `numpy_kernels`.
+
+    Returns
+    -------
+    y : ndarray, shape and dtype of `x`
+
+    Raises
+    ------
+    TypeError
+        If `x` is neither float32 nor float64, or another array is not floating.
+    ValueError
+        If shapes or dtypes do not fit together, `x` is empty, `eps` is negative, or `threads` is
+        below 1.
+
+    Notes
+    -----
+    Ioffe & Szegedy 2015, Algorithm 2, line 11.
+
+    Examples
+    --------
+    >>> x = np.array([[5.0], [7.0]])
+    >>> one, zero = np.ones(1), np.zeros(1)
+    >>> batchnorm_inference(x, one, zero, np.array([5.0]), np.array([4.0]), eps=0.0).tolist()
+    [[0.0], [1.0]]
     """
-    if threads < 1:
-        raise ValueError(f"threads is {threads}, expected 1 or more")
-    threads = min(threads, max(1, x.nbytes // WORTH_A_THREAD))
-    every_channel, every_row = slice(0, x.shape[1]), slice(None)
-    run = map if threads == 1 else _pool(threads).map
-    if x.ndim == 3:
-        in_cache = max(1, kernels.CACHE_BYTES // (x.itemsize * x.shape[0] * x.shape[2]))
-        groups = _cut(x.shape[1], min(in_cache, -(-x.shape[1] // threads)))
-        for _ in run(lambda group: finish(group, sums(group, every_row))(every_row), groups):
-            pass
+    x = float_batch("x", x)
+    vectors = {"gamma": gamma, "beta": beta, "running_mean": running_mean, "running_var": running_var}
+    vectors = [channel_vector(name, vector, x).astype(np.float64) for name, vector in vectors.items()]
+    y = output(out, x)
+    apply(view(x), view(y), *vectors, positive_eps(eps), threads, kernels)
+    return y
+
+
+def normalize(
+    x: np.ndarray,
+    y: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    eps: float,
+    threads: int,
+    kernels: ModuleType = best_kernels,
+) -> Statistics:
+    """`batchnorm_forward` on views, unchecked: `gamma` and `beta` are float64, `y` is written."""
+    c, threads = x.shape[1], worthwhile(threads, x)
+    mean, residue, var = np.empty(c, x.dtype), np.empty(c), np.empty(c)
+    if x.ndim == 2 and threads > 1:
+        rough = kernels.rough_mean(x, 0, c)
+        sums = share(lambda rows: kernels.moments(x[rows], 0, c, rough), row_blocks(x, threads), threads)
+        mean, residue, var, scale, shift = kernels.statistics(*_added(sums), rough, gamma, beta, len(x), eps)
+        share(
+            lambda rows: kernels.scale_shift(x[rows], y[rows], 0, c, mean, scale, shift),
+            row_blocks(x, threads),
+            threads,
+        )
     else:
-        parts = _cut(x.shape[0], -(-x.shape[0] // threads))
-        first, second = zip(*run(lambda rows: sums(every_channel, rows), parts), strict=True)
-        for _ in run(finish(every_channel, (sum(first), sum(second))), parts):
-            pass
+        arguments = gamma, beta, eps, mean, residue, var
+        share(
+            lambda group: kernels.forward(x, y, group.start, group.stop, *arguments),
+            channel_groups(x, threads, kernels),
+            threads,
+        )
+    return Statistics(mean, residue, var, eps)
 
 
-@lru_cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that wait for the next call: starting them costs more than a small batch."""
-    return ThreadPoolExecutor(threads)
+def apply(
+    x: np.ndarray,
+    y: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    eps: float,
+    threads: int,
+    kernels: ModuleType = best_kernels,
+) -> None:
+    """`batchnorm_inference` on views, unchecked: the vectors are float64, `y` is written."""
+    c, threads = x.shape[1], worthwhile(threads, x)
+    with np.errstate(all="ignore"):  # what is infinite or NaN stays so
+        scale = gamma / np.sqrt(var + eps)
+        hi = mean.astype(x.dtype)
+        shift = beta - (mean - hi) * scale
+        line = hi, scale.astype(x.dtype), shift.astype(x.dtype)
+    share(lambda rows: kernels.scale_shift(x[rows], y[rows], 0, c, *line), row_blocks(x, threads), threads)
 
 
-def _cut(length: int, size: int) -> list[slice]:
-    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+def differentiate(
+    dout: np.ndarray,
+    x: np.ndarray,
+    dx: np.ndarray,
+    gamma: np.ndarray,
+    statistics: Statistics,
+    threads: int,
+    kernels: ModuleType = best_kernels,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`batchnorm_backward` on views, unchecked: ``dgamma`` and ``dbeta`` in float64, `dx` is written."""
+    c, threads = x.shape[1], worthwhile(threads, x)
+    mean, residue, var, eps = statistics.mean, statistics.residue, statistics.var, statistics.eps
+    dgamma, dbeta = np.empty(c), np.empty(c)
+    if x.ndim == 2 and threads > 1:
+        sums = share(
+            lambda rows: kernels.products(x[rows], dout[rows], 0, c, mean), row_blocks(x, threads), threads
+        )
+        dgamma, dbeta, *line = kernels.gradients(*_added(sums), mean, residue, var, gamma, len(x), eps)
+        share(
+            lambda rows: kernels.combine(x[rows], dout[rows], dx[rows], 0, c, mean, *line),
+            row_blocks(x, threads),
+            threads,
+        )
+    else:
+        arguments = gamma, eps, mean, residue, var, dgamma, dbeta
+        share(
+            lambda group: kernels.backward(dout, x, dx, group.start, group.stop, *arguments),
+            channel_groups(x, threads, kernels),
+            threads,
+        )
+    return dgamma, dbeta
+
+
+def _added(sums):
+    return (sum(parts) for parts in zip(*sums, strict=True))

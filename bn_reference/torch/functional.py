@@ -5,25 +5,27 @@ The forward is Ioffe & Szegedy 2015, Algorithm 1, and the backward is the closed
 run wherever their tensors live.
 """
 
-from itertools import pairwise
+import inspect
 from math import prod
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 from bn_reference.layouts import per_channel, positive_eps, reduction_axes
+from bn_reference.torch import operators
 from bn_reference.torch.errors import ArgumentError
-from bn_reference.torch.layouts import check_channels
+from bn_reference.torch.layouts import check_channels, check_floating
+from bn_reference.torch.operators import laid_out_like, widen
 
 
 class BatchNormFunction(torch.autograd.Function):
-    """Normalise with the statistics of the batch, and move the running ones: ``y, mean, var``.
+    """Normalise with the statistics of the batch, and move the running ones: ``y, mean, residue, var``.
 
-    ``shift`` is a number near the mean of each channel, and ``mean`` is what remains: the mean of
-    ``x - shift``. Batch Normalization does not see a constant that is added to a channel, so that
-    ``y`` does not depend on ``shift``; but in ``x - shift`` a large mean no longer swamps the spread.
+    The mean of the batch is ``mean + residue``, where ``mean`` counts as a constant near it. Batch
+    Normalization does not see a constant that is taken out of a channel, so that no gradient is lost.
 
-    ``mean`` and ``var`` are outputs, not hidden intermediates. The backward pass uses them,
+    The statistics are outputs, not hidden intermediates. The backward pass uses them,
     and since they are outputs, autograd knows that they depend on ``x``: differentiating the
     backward pass once more (double backward) then comes out right.
 
@@ -33,80 +35,76 @@ class BatchNormFunction(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x, shift, weight, bias, running_mean, running_var, momentum, eps):
-        axes, m = reduction_axes(x.ndim), _values_per_channel(x)
-        shifted = _widen(x) - per_channel(shift, x.ndim)
-        mean = shifted.mean(axes)
-        var = ((shifted - per_channel(mean, x.ndim)) ** 2).mean(axes)
-        y = _normalize(shifted, mean, var, weight, bias, eps)
+    def forward(x, weight, bias, running_mean, running_var, momentum, eps):
+        # What torch compiles it differentiates and fuses by itself.
+        compiling = torch.compiler.is_compiling()
+        normalize = operators.normalize if compiling else torch.ops.bn_reference.normalize
+        y, mean, residue, var = normalize(x, weight, bias, eps)
         if running_mean is not None:
-            _move(running_mean, shift + mean, momentum)
+            m = _values_per_channel(x)
+            _move(running_mean, mean + residue, momentum)
             _move(running_var, var * (m / (m - 1)), momentum)
-        return _laid_out_like(x, y.to(x.dtype)), mean, var
+        return y, mean, residue, var
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        x, shift, weight, bias, _, _, _, ctx.eps = inputs
-        _, mean, var = output
-        ctx.save_for_backward(x, shift, weight, mean, var)
-        ctx.save_for_forward(x, shift, weight, mean, var)
+        x, weight, bias, _, _, _, ctx.eps = inputs
+        _, mean, residue, var = output
+        ctx.save_for_backward(x, weight, mean, residue, var)
+        ctx.save_for_forward(x, weight, mean, residue, var)
         ctx.bias_dtype = None if bias is None else bias.dtype
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx, dout, dmean, dvar):
+    def backward(ctx, dout, _dmean, dresidue, dvar):
         """Gradients of the loss, from those of the outputs."""
-        x, shift, weight, mean, var = ctx.saved_tensors
-        needs_x, _, needs_weight, needs_bias, *_ = ctx.needs_input_grad
-        axes, m = reduction_axes(x.ndim), _values_per_channel(x)
-
-        def channel(vector):
-            return per_channel(vector, x.ndim)
-
-        centered = _widen(x) - channel(shift) - channel(mean)
-        rstd = torch.rsqrt(var + ctx.eps)
-        x_hat = centered * channel(rstd)
-        dx = torch.zeros_like(centered) if needs_x else None
-        dweight = dbias = None
+        x, weight, mean, residue, var = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias, *_ = ctx.needs_input_grad
+        dx = dweight = dbias = None
         if dout is not None:
-            dout = _widen(dout)
-            sum_dout, sum_dout_x_hat = dout.sum(axes), (dout * x_hat).sum(axes)
-            if needs_x:
-                scale = rstd if weight is None else rstd * _widen(weight)
-                dx = channel(scale) * (dout - channel(sum_dout / m) - x_hat * channel(sum_dout_x_hat / m))
-            dweight = sum_dout_x_hat.to(weight.dtype) if needs_weight else None
-            dbias = sum_dout.to(ctx.bias_dtype) if needs_bias else None
+            # Only the formulas can be differentiated once more.
+            once_more = torch.is_grad_enabled()
+            backward = (
+                operators.normalize_backward if once_more else torch.ops.bn_reference.normalize_backward
+            )
+            dx, dweight, dbias = backward(dout, x, weight, mean.detach(), residue, var, ctx.eps)
         # Gradients reach the statistics in double backward alone.
-        if needs_x and dmean is not None:
-            dx = dx + channel(dmean / m)
-        if needs_x and dvar is not None:
-            dx = dx + 2 * centered * channel(dvar / m)
-        dx = None if dx is None else _laid_out_like(x, dx.to(x.dtype))
-        return dx, None, dweight, dbias, None, None, None, None
+        if needs_x and (dresidue is not None or dvar is not None):
+            dx = _through_statistics(dx, dresidue, dvar, x, mean.detach(), residue)
+        return (
+            dx if needs_x else None,
+            dweight.to(weight.dtype) if needs_weight and dweight is not None else None,
+            dbias.to(ctx.bias_dtype) if needs_bias and dbias is not None else None,
+            *[None] * 4,
+        )
 
     @staticmethod
-    def jvp(ctx, x_dot, _shift, weight_dot, bias_dot, *_):
+    def jvp(ctx, x_dot, weight_dot, bias_dot, *_):
         """Forward mode: how the outputs move when the inputs move along ``x_dot`` and so on."""
-        x, shift, weight, mean, var = ctx.saved_tensors
+        x, weight, mean, residue, var = ctx.saved_tensors
         axes = reduction_axes(x.ndim)
 
         def channel(vector):
-            return per_channel(_widen(vector), x.ndim)
+            return per_channel(widen(vector), x.ndim)
 
-        centered = _widen(x) - channel(shift) - channel(mean)
+        centered = widen(x) - channel(mean) - channel(residue)
         rstd = torch.rsqrt(var + ctx.eps)
         x_hat = centered * channel(rstd)
-        x_dot = torch.zeros_like(centered) if x_dot is None else _widen(x_dot)
-        mean_dot = x_dot.mean(axes)
+        x_dot = torch.zeros_like(centered) if x_dot is None else widen(x_dot)
+        residue_dot = x_dot.mean(axes)
         var_dot = 2 * (centered * x_dot).mean(axes)
-        y_dot = channel(rstd) * (x_dot - channel(mean_dot)) - x_hat * channel(rstd**2 * var_dot / 2)
+        y_dot = channel(rstd) * (x_dot - channel(residue_dot)) - x_hat * channel(rstd**2 * var_dot / 2)
         if weight is not None:
             y_dot = y_dot * channel(weight)
         if weight_dot is not None:
             y_dot = y_dot + x_hat * channel(weight_dot)
         if bias_dot is not None:
             y_dot = y_dot + channel(bias_dot)
-        return y_dot.to(x.dtype), mean_dot, var_dot
+        return y_dot.to(x.dtype), torch.zeros_like(mean), residue_dot, var_dot
+
+
+# torch asks for the signature of `forward` at every call; making it anew takes longer than a small batch.
+BatchNormFunction.forward.__signature__ = inspect.signature(BatchNormFunction.forward)
 
 
 def batch_norm(
@@ -148,9 +146,9 @@ def batch_norm(
         If `input` is not a floating-point tensor. It is a ``TypeError``, and a
         ``NotImplementedError`` as in torch.
     ArgumentError
-        If shapes do not fit together, running statistics are missing, or each channel holds a
-        single value in training. It is a ``ValueError`` and a ``RuntimeError``, since torch
-        raises the one or the other.
+        If shapes do not fit together, running statistics are missing or to be differentiated, or
+        each channel holds a single value in training. It is a ``ValueError`` and a
+        ``RuntimeError``, since torch raises the one or the other.
     ValueError
         If `eps` is negative, infinite or NaN.
 
@@ -167,9 +165,8 @@ def batch_norm(
 
     Deliberately different from torch: ``eps=0`` is taken in training too, and an infinite or NaN
     `eps` is refused; any mixture of floating dtypes is taken; bfloat16 running statistics round
-    once, where torch on the CPU rounds every product; gradients reach the running
-    statistics at inference; `weight` and `bias` must have shape ``(C,)``, not just C values; an
-    `input` without channels is taken.
+    once, where torch on the CPU rounds every product; `weight` and `bias` must have shape
+    ``(C,)``, not just C values; an `input` without channels is taken.
 
     Examples
     --------
@@ -177,65 +174,48 @@ def batch_norm(
     >>> batch_norm(x, None, None, training=True, eps=0.0).tolist()
     [[-1.0], [1.0]]
     """
+    check_floating(input)
+    if input.shape == (0,):  # what torch takes for an empty batch as well
+        return input.clone()
     _check(input, running_mean, running_var, weight, bias, training)
     positive_eps(eps)
     if not training:
-        y = _normalize(_widen(input), running_mean, running_var, weight, bias, eps)
-        return _laid_out_like(input, y.to(input.dtype))
+        arguments = input, running_mean, running_var, weight, bias
+        # Only the formula can be differentiated.
+        plain = torch.compiler.is_compiling() or torch.is_grad_enabled() or _any_tangent(arguments)
+        apply = operators.apply_statistics if plain else torch.ops.bn_reference.apply_statistics
+        return apply(*arguments, eps)
 
     if input.numel() == 0:  # no values, no statistics: nothing is normalised and nothing moves
         zeros, ones = input.new_zeros(input.shape[1]), input.new_ones(input.shape[1])
-        return _normalize(input, zeros, ones, weight, bias, eps).to(input.dtype)
+        return operators.apply_statistics(input, zeros, ones, weight, bias, eps)
 
-    # What torch compiles, it differentiates by itself.
-    normalize = BatchNormFunction.forward if torch.compiler.is_compiling() else BatchNormFunction.apply
-    y, _, _ = normalize(input, _rough_mean(input), weight, bias, running_mean, running_var, momentum, eps)
+    compiling = torch.compiler.is_compiling()
+    normalize = BatchNormFunction.forward if compiling else BatchNormFunction.apply
+    y, *_ = normalize(input, weight, bias, running_mean, running_var, momentum, eps)
     return y
 
 
-def _normalize(x, mean, var, weight, bias, eps):
-    """``weight * (x - mean) / sqrt(var + eps) + bias``, in at least float32."""
-
-    def channel(vector):
-        return per_channel(_widen(vector), x.ndim)
-
-    y = (x - channel(mean)) * torch.rsqrt(channel(var) + eps)
-    if weight is not None:
-        y = y * channel(weight)
-    if bias is not None:
-        y = y + channel(bias)
-    return y
-
-
-def _rough_mean(x):
-    """A number near the mean of each channel; zero where that is infinite or NaN."""
-    mean = _widen(x.detach()).mean(reduction_axes(x.ndim))
-    return torch.nan_to_num(mean, nan=0.0, posinf=0.0, neginf=0.0)
+def _through_statistics(dx, dresidue, dvar, x, mean, residue):
+    """Add to ``dx`` what reaches ``x`` through the mean and the variance as outputs."""
+    m, wide = _values_per_channel(x), widen(x)
+    dx = torch.zeros_like(wide) if dx is None else widen(dx)
+    if dresidue is not None:
+        dx = dx + per_channel(dresidue / m, x.ndim)
+    if dvar is not None:
+        centered = wide - per_channel(mean, x.ndim) - per_channel(residue, x.ndim)
+        dx = dx + 2 * centered * per_channel(dvar / m, x.ndim)
+    return laid_out_like(x, dx.to(x.dtype))
 
 
 def _move(running, new, momentum):
     """Move a running statistic in place; only the result is rounded to its dtype."""
     with torch.no_grad():
-        running.copy_((1 - momentum) * _widen(running) + momentum * new.detach())
+        running.copy_((1 - momentum) * widen(running) + momentum * new.detach())
 
 
 def _values_per_channel(x):
     return x.shape[0] * prod(x.shape[2:])
-
-
-def _widen(x):
-    """float16 and bfloat16 become float32; wider dtypes stay."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _laid_out_like(x, y):
-    """`y` with its channels last in memory if those of `x` are, in C order otherwise."""
-    batch, channels, *spatial = x.stride()
-    strides = [batch, *spatial, channels]
-    descend = all(outer >= inner for outer, inner in pairwise(strides))
-    if x.ndim in (4, 5) and channels > 0 and descend:
-        return y.movedim(1, -1).contiguous().movedim(-1, 1)
-    return y.contiguous()
 
 
 def _check(input, running_mean, running_var, weight, bias, training):
@@ -251,8 +231,30 @@ def _check(input, running_mean, running_var, weight, bias, training):
             f"{missing[0]} is None, expected a tensor of shape ({input.shape[1]},) unless training=True: "
             f"{missing[0]} must be defined in evaluation mode"
         )
+    if not torch.compiler.is_compiling():
+        _check_not_differentiated(input, statistics, training)
     if len(missing) == 1:
         raise ArgumentError(
             f"{missing[0]} is None and the other is not, "
             f"but running_mean and running_var must either both be None or neither be None"
         )
+
+
+def _check_not_differentiated(input, statistics, training):
+    given = {name: statistic for name, statistic in statistics.items() if statistic is not None}
+    for name, statistic in given.items():
+        if statistic.requires_grad and torch.is_grad_enabled():
+            raise ArgumentError(
+                f"{name} requires a gradient, and batch_norm gives none; pass {name}.detach(): "
+                f"batch_norm is not differentiable with respect to argument '{name}'"
+            )
+    if not training and _any_tangent(given.values()) and _any_tangent([input]):
+        raise ArgumentError(
+            "running_mean or running_var has a tangent; pass it without: batch_norm is not "
+            "differentiable wrt running_mean and running_var, they cannot have forward grad defined"
+        )
+
+
+def _any_tangent(tensors):
+    """Does forward mode go through one of them?"""
+    return any(tensor is not None and unpack_dual(tensor).tangent is not None for tensor in tensors)

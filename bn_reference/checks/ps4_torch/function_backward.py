@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from bn_reference.checks.batches import cotangent
-from bn_reference.checks.ps2_batchnorm.gradients import parameter_mistakes
 from bn_reference.checks.ps4_torch.driving import LibraryCalls, array, gradients, tensors
 from bn_reference.checks.ps4_torch.functions import (
     backward,
@@ -91,22 +90,44 @@ def _both(name, formula):
     return {name: formula, f"{name}_alone": formula}
 
 
-def _parameter_mistakes():
-    """Those of the NumPy backward pass, in the names of torch."""
-    for mistake in parameter_mistakes(x_hat):
-        formulas = {}
-        for name, formula in mistake.formulas.items():
-            new = "dweight" if name == "dgamma" else "dbias"
-            # autograd adds up by itself what has one row too many for each example
-            formulas |= {new: formula} if "not_summed" in mistake.name else _both(new, formula)
-        renamed = [
-            text.replace("dgamma", "dweight")
-            .replace("dbeta", "dbias")
-            .replace("gamma", "weight")
-            .replace("beta", "bias")
-            for text in (mistake.name, mistake.says)
-        ]
-        yield Mistake(*renamed, formulas)
+def _terms(i):
+    return i["dout"] * x_hat(i)
+
+
+# autograd adds up by itself what has one row too many for each example: "alone" comes out right.
+_PARAMETER_MISTAKES = (
+    Mistake(
+        "dweight_not_summed",
+        "Your dweight still has one row for each example. weight is shared by the batch: sum over dim 0.",
+        {"dweight": lambda i, v: _terms(i)},
+    ),
+    Mistake(
+        "dweight_averaged",
+        "Your dweight is averaged over the batch. The chain rule adds up: use the sum.",
+        _both("dweight", lambda i, v: _terms(i).mean(0)),
+    ),
+    Mistake(
+        "dbias_not_summed",
+        "Your dbias still has one row for each example. bias is shared by the batch: sum over dim 0.",
+        {"dbias": lambda i, v: i["dout"]},
+    ),
+    Mistake(
+        "dbias_averaged",
+        "Your dbias is averaged over the batch. The chain rule adds up: use the sum.",
+        _both("dbias", lambda i, v: i["dout"].mean(0)),
+    ),
+    Mistake(
+        "dweight_and_dbias_swapped",
+        "Your dweight and dbias have changed places: dweight is the sum of dout * x_hat, dbias the sum of dout. backward "
+        "returns them in the order of forward's arguments.",
+        _both("dweight", lambda i, v: i["dout"].sum(0)) | _both("dbias", lambda i, v: _terms(i).sum(0)),
+    ),
+    Mistake(
+        "x_hat_missing_in_dweight",
+        "Your dweight is the sum of dout. weight multiplies x_hat, so its gradient is the sum of dout * x_hat.",
+        _both("dweight", lambda i, v: i["dout"].sum(0)),
+    ),
+)
 
 
 def _size(i):
@@ -211,7 +232,7 @@ FUNCTION_BACKWARD = Spec(
             "changed in between, and frees the memory after the backward pass.",
             {"tensors_on_ctx": lambda i, v: np.float64(1)},
         ),
-        *_parameter_mistakes(),
+        *_PARAMETER_MISTAKES,
         Mistake(
             "statistics_taken_as_constants",
             "Your dx is dout * weight / std: it treats mean and variance as constants. Two parts of dout have to be "

@@ -159,6 +159,19 @@ def test_warnings_and_stderr_stay_inside(capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_looking_for_mistakes_is_silent():
+    """Does a formula that is tried in vain, on arrays that do not suit it, keep its warnings to itself?"""
+
+    def function(x, m):
+        batches = [x[start : start + m] for start in range(0, len(x), m)]
+        biased = sum(batch.var(0) for batch in batches)
+        return biased, biased
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not report("average_variances", function).passed
+
+
 def test_doing_nothing_right_earns_nothing_for_good_manners():
     """Does a function of zeros get the point for unchanged inputs?"""
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bn_reference import batchnorm, fast
-from bn_reference.fast import numba_kernels, numpy_kernels
+from bn_reference.fast import numba_kernels, numpy_kernels, sharing
 from bn_reference.layouts import per_channel
 from tests.bn_reference.batches import every_layout, random_batch
 from tests.tolerances import assert_close
@@ -51,6 +51,23 @@ def test_fast_functions_equal_the_readable_ones(shape, arrange, dtype, kernels):
     assert_close(statistics.var, cache.var, dtype=dtype)
     for actual, expected in zip(gradients, batchnorm.batchnorm_backward(dout, cache), strict=True):
         assert_close(actual, expected, dtype=dtype, scale=10.0)
+
+
+@with_both_kernels
+@in_both_precisions
+@in_every_arrangement
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("shape", **every_layout)
+def test_fast_inference_equals_the_readable_one(shape, threads, arrange, dtype, kernels, monkeypatch):
+    """Does a large mean that the dtype cannot hold come out to rounding, in one piece and shared?"""
+    monkeypatch.setattr(sharing, "WORTH_A_THREAD", 1)
+    x = arrange(random_batch(shape, dtype=dtype, offset=1e5))
+    gamma, beta, _ = parameters(x)
+    mean, var = beta + 1e5, gamma**2 + 0.1
+    y = fast.batchnorm_inference(x, gamma, beta, mean, var, threads=threads, kernels=kernels)
+    expected = batchnorm.batchnorm_inference(x.astype(np.float64), gamma, beta, mean, var)
+    assert y.dtype == dtype and y.shape == x.shape
+    assert_close(y, expected.astype(dtype), dtype=dtype)
 
 
 @with_both_kernels
@@ -122,18 +139,20 @@ def test_output_is_arranged_like_the_input(arrange, kernels):
 
 
 @with_both_kernels
+@pytest.mark.parametrize("row", [0, 1], ids=["first value", "another value"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf], ids=str)
 @pytest.mark.parametrize("shape", [(6, 3), (4, 3, 5)], ids=["N,C", "N,C,L"])
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_values_that_are_not_finite_spoil_their_channel_alone(shape, bad, kernels):
-    """Does NaN or infinity reach all of its channel, and no other?"""
+def test_values_that_are_not_finite_spoil_their_channel_alone(shape, bad, row, kernels):
+    """Does NaN or infinity reach all of its channel and no other, without a warning?"""
     x = random_batch(shape)
-    gamma, beta, _ = parameters(x)
+    gamma, beta, dout = parameters(x)
     clean, _ = fast.batchnorm_forward(x, gamma, beta, kernels=kernels)
-    x[(1, 1) + (0,) * (x.ndim - 2)] = bad
-    y, _ = fast.batchnorm_forward(x, gamma, beta, kernels=kernels)
-    assert np.isnan(y[:, 1]).all()
+    x[(row, 1) + (0,) * (x.ndim - 2)] = bad
+    y, statistics = fast.batchnorm_forward(x, gamma, beta, kernels=kernels)
+    dx, _, _ = fast.batchnorm_backward(dout, x, gamma, statistics, kernels=kernels)
+    assert np.isnan(y[:, 1]).all() and np.isnan(dx[:, 1]).all()
     assert np.array_equal(y[:, [0, 2]], clean[:, [0, 2]])
+    assert np.array_equal(statistics.mean[1] + statistics.residue[1], bad, equal_nan=True)
 
 
 @with_both_kernels

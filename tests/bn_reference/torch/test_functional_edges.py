@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from bn_reference.torch.errors import ArgumentError, InputTypeError
 from bn_reference.torch.functional import batch_norm
@@ -22,6 +23,16 @@ def test_an_empty_batch_moves_nothing_and_gives_zero_gradients(shape, training, 
 
     assert_same(ours, run(theirs, *tensors, running, dout, training=training))
     assert all(torch.equal(after, before) for after, before in zip(ours[2], running, strict=True))
+
+
+@in_both_modes
+def test_an_empty_batch_without_axes_comes_back(training):
+    x, running = torch.zeros(0, requires_grad=True), (torch.zeros(0), torch.ones(0))
+
+    ours, expected = (f(x, *running, training=training) for f in (batch_norm, theirs))
+
+    assert ours.shape == expected.shape == (0,)
+    assert torch.autograd.grad(ours.sum(), x)[0].shape == (0,)
 
 
 @in_both_modes
@@ -239,3 +250,34 @@ def test_a_dtype_that_is_not_real_and_floating_is_refused_as_by_torch(training, 
 def test_errors_are_those_of_the_course_too():
     assert issubclass(ArgumentError, ValueError)
     assert issubclass(InputTypeError, TypeError)
+
+
+@in_both_modes
+@pytest.mark.parametrize("which", [0, 1], ids=["running_mean", "running_var"])
+def test_running_statistics_have_no_gradient(which, training):
+    x, running = torch.randn(3, 2), [torch.zeros(2), torch.ones(2)]
+    running[which].requires_grad_()
+
+    for function in (batch_norm, theirs):
+        with pytest.raises(RuntimeError, match="not differentiable"):
+            function(x, *running, training=training)
+        with torch.no_grad():
+            function(x, *running, training=training)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, loading its own derivatives
+@pytest.mark.parametrize("moving", [(0,), (1,), (1, 2), (0, 1), (0, 1, 2)], ids=str)
+@in_both_modes
+def test_running_statistics_have_no_tangent_where_they_normalise_a_moving_input(moving, training):
+    tensors = torch.randn(3, 2), torch.zeros(2), torch.ones(2)
+
+    for function in (batch_norm, theirs):
+        with forward_ad.dual_level():
+            duals = [tensor.clone() for tensor in tensors]
+            for i in moving:
+                duals[i] = forward_ad.make_dual(duals[i], torch.ones_like(duals[i]))
+            if 0 in moving and len(moving) > 1 and not training:
+                with pytest.raises(RuntimeError, match="not differentiable wrt running_mean and running_var"):
+                    function(*duals, training=training)
+            else:
+                function(*duals, training=training)

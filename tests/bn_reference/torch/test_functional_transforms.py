@@ -16,9 +16,10 @@ from tests.tolerances import assert_close
 
 theirs = torch.nn.functional.batch_norm
 # What torch warns of when it loads its own derivatives and compilers.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.usefixtures("kernels_for_every_size"),
+]
 in_both_modes = pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 of_some_shapes = pytest.mark.parametrize("shape", [(4, 3), (3, 2, 2), (2, 2, 2, 2)], ids=str)
 
@@ -135,6 +136,19 @@ class TestFunc:
 
 
 class TestForwardMode:
+    @in_both_modes
+    def test_tangents_need_no_gradient_mode(self, training):
+        x, weight, bias, running = tensors((4, 3))
+
+        def tangent(function):
+            def of(x):
+                return function(x, *(v.clone() for v in running), weight, bias, training=training)
+
+            return jvp(of, (x,), (torch.tensor(cotangent(x.shape)),))[1]
+
+        with torch.no_grad():
+            assert_same_tree(tangent(batch_norm), tangent(theirs))
+
     @pytest.mark.parametrize("moving", [(0,), (1,), (2,), (0, 1, 2)], ids=["x", "weight", "bias", "all"])
     @pytest.mark.parametrize("dtype", [torch.half, torch.bfloat16, torch.float, torch.double], ids=str)
     @in_both_modes

@@ -1,0 +1,112 @@
+"""Does the search for small slips say what a wrong answer does, and keep quiet where nothing fits?"""
+
+import numpy as np
+import pytest
+
+from bn_reference.checks import report
+
+
+def forward(x, gamma, beta, eps):
+    mean, var = x.mean(0), x.var(0)
+    x_hat = (x - mean) / np.sqrt(var + eps)
+    return gamma * x_hat + beta, x_hat, mean, var
+
+
+def running(running_mean, running_var, mean, var, m, momentum):
+    def average(old, new):
+        return (1 - momentum) * old + momentum * new
+
+    return average(running_mean, mean), average(running_var, var * m / (m - 1))
+
+
+def inference(x, gamma, beta, running_mean, running_var, eps):
+    return gamma * (x - running_mean) / np.sqrt(running_var + eps) + beta
+
+
+def identity(x, eps):
+    gamma, beta = np.sqrt(x.var(0) + eps), x.mean(0)
+    return gamma, beta, forward(x, gamma, beta, eps)[0]
+
+
+WRONG = {
+    "an argument negated": (
+        "batchnorm_forward",
+        lambda x, g, b, e: forward(x, -g, b, e),
+        "Your y is what comes out with -gamma in place of gamma.",
+    ),
+    "an argument's absolute value": (
+        "batchnorm_forward",
+        lambda x, g, b, e: forward(x, abs(g), b, e),
+        "Your y is what comes out with abs(gamma) in place of gamma.",
+    ),
+    "an argument hard-coded": (
+        "update_running_statistics",
+        lambda rm, rv, mean, var, m, momentum: running(rm, rv, mean, var, m, 0.9),
+        "Your running_mean is what comes out with 0.9 in place of momentum.",
+    ),
+    "results in another order": (
+        "identity_parameters",
+        lambda x, e: identity(x, e)[::-1],
+        "Your gamma is what y should be; return them in this order: gamma, beta, y.",
+    ),
+    "a factor too many": (
+        "batchnorm_inference",
+        lambda *a: inference(*a) * len(a[0]),
+        "Your y is what it should be, multiplied by the number of rows.",
+    ),
+    "a result negated": (
+        "batchnorm_inference",
+        lambda *a: -inference(*a),
+        "Your y is -1 times what it should be.",
+    ),
+    "two slips at once": (
+        "batchnorm_inference",
+        lambda x, g, b, mean, var, e: inference(x, abs(g), abs(b), mean, var, e),
+        "Your y is what comes out with abs(gamma) in place of gamma, and with abs(beta) in place of beta.",
+    ),
+    "a named mistake and a slip": (
+        "batchnorm_inference",
+        lambda x, g, b, mean, var, e: g * (x - mean) / (np.sqrt(var) + e),
+        "Two things. Your eps is added outside the square root. Use sqrt(running_var + eps), as in training. "
+        "And your y is what comes out with 0 in place of beta.",
+    ),
+    "a result rounded": (
+        "batchnorm_inference",
+        lambda *a: inference(*a).round(4),
+        "Your y is right to a few digits only. Is it rounded, or computed in a smaller dtype?",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "function", "says"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("seed", range(5))
+def test_slip_is_said(name, function, says, seed):
+    """Is the sentence the right one, on whatever cases are drawn?"""
+    verdict = report(name, function, seed)
+    assert not verdict.passed and verdict.mistakes == ()
+    assert says in verdict.advice, verdict
+
+
+def test_named_mistake_comes_before_a_guess():
+    """Does a mistake that has a sentence of its own keep it?"""
+    verdict = report("batchnorm_inference", lambda x, g, b, m, v, e: inference(x, g, b, m, v, 0))
+    assert verdict.mistakes == ("eps_missing",)
+    assert not any("in place of" in sentence for sentence in verdict.advice)
+
+
+def test_unknown_mistake_gets_the_hint():
+    """Is nothing made up for an answer that no slip explains?"""
+    verdict = report("batchnorm_inference", lambda x, *rest: inference(np.sin(x), *rest))
+    assert verdict.mistakes == ()
+    assert verdict.advice == ("Algorithm 1, lines 3 and 4, with running_mean and running_var.",)
+
+
+def test_right_node_after_a_wrong_one_keeps_its_points():
+    """Does a variance that is right stay right beside a wrong mean?"""
+
+    def function(x, gamma, beta, eps):
+        y, x_hat, _, var = forward(x, gamma, beta, eps)
+        return y, x_hat, np.median(x, axis=0), var
+
+    mean, var, *_ = report("batchnorm_forward", function).parts
+    assert not mean.passed and var.passed
