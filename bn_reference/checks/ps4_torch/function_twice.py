@@ -152,7 +152,7 @@ FUNCTION_TWICE = Spec(
         ),
         Mistake(
             "backward_detached",
-            "Your gradients are cut from their graph: torch.no_grad(), .detach(), .data or NumPy inside backward. All "
+            "Your gradients are cut from their graph: torch.no_grad(), .detach(), .data, NumPy or once_differentiable. All "
             "second derivatives are zero. Use torch operations on the tensors themselves.",
             code=BackwardDetached,
         ),

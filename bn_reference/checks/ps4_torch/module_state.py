@@ -71,7 +71,7 @@ MODULE_STATE = Spec(
             2,
             ("buffers",),
             nudge="What does list(layer.state_dict()) say, and what that of torch.nn.BatchNorm1d?",
-            hint="self.register_buffer(name, tensor) for each of the three.",
+            hint="self.register_buffer(name, tensor) for each of the three: two of shape (C,), and num_batches_tracked of shape ().",
             source="torch's manual, torch.nn.Module.register_buffer.",
         ),
         Part(

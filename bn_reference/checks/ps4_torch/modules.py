@@ -1,5 +1,8 @@
 """How the checks use a batch-norm layer that a learner wrote."""
 
+import traceback
+
+import numpy as np
 import torch
 
 from bn_reference.checks.ps4_torch.driving import LibraryCalls, array, gradients, tensors
@@ -31,12 +34,13 @@ def call_state(answer, inputs):
         dict(layer.named_parameters()),
         dict(layer.named_buffers()),
     )
+    shapes = dict(zip(BUFFERS, ((channels,), (channels,), ()), strict=True))
     with LibraryCalls() as library:
         y_loaded = _loaded_output(new_layer(answer, channels, t["eps"], t["momentum"]), t)
     fresh = [getattr(layer, name) for name in ("weight", "bias", "running_mean", "running_var")]
     return library.judged(
-        [name in parameters for name in PARAMETERS],
-        [name in buffers and name in state for name in BUFFERS],
+        [name in parameters and parameters[name].shape == (channels,) for name in PARAMETERS],
+        [name in buffers and name in state and buffers[name].shape == shapes[name] for name in BUFFERS],
         bool(state.keys() - {*PARAMETERS, *BUFFERS}),
         torch.stack([tensor.detach().reshape(channels) for tensor in fresh]).numpy(),
         y_loaded,
@@ -49,7 +53,10 @@ def _loaded_output(layer, t):
     """What the layer gives at inference once it has loaded what torch's own layer saved."""
     saved = torch.nn.BatchNorm1d(t["x"].shape[1]).to(t["x"]).state_dict()
     saved |= {name: t[name] for name in (*PARAMETERS, "running_mean", "running_var")}
-    layer.to(t["x"]).load_state_dict(saved, strict=False)
+    try:
+        layer.to(t["x"]).load_state_dict(saved, strict=False)
+    except RuntimeError:  # the shapes differ
+        return np.full(t["x"].shape, np.nan)
     return array(layer.eval()(t["x"].clone()))
 
 
@@ -67,9 +74,11 @@ def _follows_device(layer, x):
     """Does it train where there is only the meta device, whose tensors have shapes and no values?"""
     try:
         y = layer.to("meta").train()(x.to("meta").to(torch.float32))
-    except (RuntimeError, NotImplementedError, TypeError, ValueError):
-        # What torch raises where tensors of two devices meet, or where a value is asked for.
-        return False
+    except (RuntimeError, NotImplementedError, TypeError, ValueError) as problem:
+        # What torch raises where tensors of two devices meet, or where a value is asked for. Autocast knows
+        # no meta device: whoever names x.device.type there is right.
+        frames = traceback.extract_tb(problem.__traceback__)
+        return any(frame.filename.endswith("autocast_mode.py") for frame in frames)
     return y.device.type == "meta" and layer.running_mean.device.type == "meta"
 
 

@@ -174,6 +174,38 @@ class WithoutCount(ModuleOfPlainOperations):
             self.running_var.lerp_(var.detach() * n / (n - 1), self.momentum)
 
 
+class CountInAVector(ModuleOfPlainOperations):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__(num_features, eps, momentum)
+        self.register_buffer("num_batches_tracked", torch.zeros(1, dtype=torch.long))
+
+
+class EpsOutsideRoot(ModuleOfPlainOperations):
+    def forward(self, x):
+        eps, self.eps = self.eps, 0.0
+        y = super().forward(x)
+        self.eps = eps
+        return y
+
+
+class SwapsWeightAndBias(ModuleOfPlainOperations):
+    def forward(self, x):
+        y = super().forward(x)
+        return (y - self.bias) / self.weight * self.bias + self.weight
+
+
+class ChokesOnOneExample(ModuleOfPlainOperations):
+    def _move(self, mean, var, n):
+        super()._move(mean, var, max(n, 2))
+
+
+class OnceDifferentiable(RecomputedInBackward):
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, dout):
+        return RecomputedInBackward.backward(ctx, dout)
+
+
 class PlainParameters(ModuleOfPlainOperations):
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
         super().__init__(num_features, eps, momentum)
@@ -339,6 +371,7 @@ DIAGNOSED = [
     ("batchnorm_function_twice", SavesXHat, "normalised_batch_saved"),
     ("batchnorm_function_twice", KeepsTensorsOnCtx, "all_but_dout_saved"),
     ("batchnorm_function_twice", BackwardInNumpy, "backward_detached"),
+    ("batchnorm_function_twice", OnceDifferentiable, "backward_detached"),
     ("batchnorm_function_twice", BackwardUnderNoGrad, "backward_detached"),
     ("batchnorm_module_state", LibraryModule, "library_does_the_work"),
     ("batchnorm_module_state", PlainAttributes, "buffers_as_plain_attributes"),
@@ -385,7 +418,11 @@ def test_wrong_answer_loses_points_and_hears_why(name, answer, mistake, seed):
     ("name", "answer"),
     [
         ("batchnorm_function_forward", ChangesX),
+        ("batchnorm_module_state", CountInAVector),
         ("batchnorm_module_training", ChangesItsInput),
+        ("batchnorm_module_training", EpsOutsideRoot),
+        ("batchnorm_module_training", SwapsWeightAndBias),
+        ("batchnorm_module_training", ChokesOnOneExample),
         ("layer_norm", layer_norm_by_std),
     ],
 )
@@ -437,6 +474,24 @@ def test_warnings_of_right_code_cost_nothing(name, capfd):
 def test_another_kind_of_answer_is_explained(name, answer, says):
     """Does the report say what was expected?"""
     assert says in report(name, answer).stopped_by
+
+
+def test_a_first_derivative_is_enough_for_its_part():
+    """Does a backward pass that forbids the second derivative keep the points of the first?"""
+    assert report("batchnorm_function_backward", OnceDifferentiable).passed
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+def test_right_layer_trains_on_a_gpu():
+    """Does what passes on the meta device run on a real one, under autocast?"""
+    layer = ModuleOverFunction(4).cuda()
+    model = nn.Sequential(nn.Linear(8, 4).cuda(), layer)
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        y = model(torch.randn(16, 8, device="cuda"))
+    y.float().square().mean().backward()
+    assert y.dtype == torch.bfloat16 and layer.running_mean.dtype == torch.float32
+    assert layer.weight.grad.is_cuda and layer.num_batches_tracked == 1
 
 
 def test_half_a_class_has_its_points():
