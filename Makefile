@@ -22,7 +22,7 @@ CHAPTERS := $(shell find book -type f -not -name '*.pyc') $(wildcard benchmarks/
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help course test environment exercises book grade bench serve lab lint clean
+.PHONY: help course test environment exercises book grade bench bench-cuda serve lab lint clean
 
 help:
 	@echo 'make course   set everything up: exercises, book, and a sample class graded by nbgrader'
@@ -31,6 +31,7 @@ help:
 	@echo 'make serve    read the book at http://localhost:8000'
 	@echo 'make lab      do the exercises in JupyterLab'
 	@echo 'make bench    accuracy and speed beside torch (some minutes; wants a quiet machine)'
+	@echo 'make bench-cuda    speed on a GPU, beside torch (up to six minutes)'
 	@echo 'make lint     check the style of the code'
 	@echo 'make clean    remove what was built; keeps the environment'
 
@@ -95,6 +96,9 @@ lab: exercises
 bench: environment
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/batchnorm_cpu.py
+
+bench-cuda: environment
+	$(BIN)/python benchmarks/batchnorm_cuda.py
 
 lint: environment
 	$(BIN)/ruff check .

@@ -11,21 +11,29 @@ from importlib.util import find_spec
 import numpy as np
 
 from bn_reference.checks import ps1_whitening, ps2_batchnorm
-from bn_reference.checks.judging import judge, run
+from bn_reference.checks.calling import run_all
+from bn_reference.checks.judging import judge
+from bn_reference.checks.progress import Progress
 from bn_reference.checks.report import PartResult, Report
 
-__all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "report"]
+__all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "hint", "report"]
 
-SPECS = {spec.name: spec for part in (ps1_whitening, ps2_batchnorm) for spec in part.SPECS}
-"""Every graded function of the course, by name; those that need torch only where it is installed."""
+PROBLEM_SETS = {"ps1_whitening": ps1_whitening.SPECS, "ps2_batchnorm": ps2_batchnorm.SPECS}
+"""The specs of each problem set, in the order of its parts; those for torch only where it is installed."""
 
 if find_spec("torch"):
     from bn_reference.checks import ps4_torch
 
-    SPECS |= {spec.name: spec for spec in ps4_torch.SPECS}
+    PROBLEM_SETS["ps4_torch"] = ps4_torch.SPECS
+
+SPECS = {spec.name: spec for specs in PROBLEM_SETS.values() for spec in specs}
+"""Every graded function of the course, by name."""
 
 PUBLIC_SEED = 1502_03167
 """The seed of the cases that learners see."""
+
+PROGRESS = Progress()
+"""Of the learner whose kernel this is."""
 
 
 def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
@@ -64,7 +72,7 @@ def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
         raise TypeError(f"{name} is of type {type(function).__name__}, expected the function itself")
     spec = SPECS[name]
     cases = spec.cases(np.random.default_rng(seed))
-    return judge(spec, cases, [run(spec, function, case) for case in cases])
+    return judge(spec, cases, run_all(spec, function, cases))
 
 
 def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC_SEED) -> float:
@@ -80,7 +88,8 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     points : float
         What the cell is worth.
     seed
-        As for `report`.
+        As for `report`. What another seed than the public one draws is secret: the report then
+        says which parts fail and why, without any value.
 
     Returns
     -------
@@ -102,6 +111,12 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     5.0
     """
     verdict = replace(report(name, function, seed), out_of=points)
+    if seed == PUBLIC_SEED:
+        PROGRESS.note(verdict)
+        siblings = next(specs for specs in PROBLEM_SETS.values() if name in [spec.name for spec in specs])
+        verdict = replace(verdict, progress=PROGRESS.over(spec.name for spec in siblings))
+    else:
+        verdict = verdict.without_values()
     try:
         from IPython.display import display
     except ImportError:
@@ -109,3 +124,22 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     else:
         display(verdict)
     return verdict.points(points)
+
+
+def hint(name: str) -> None:
+    """Print the next step of help with a function that its check found wrong.
+
+    The first call says where to look, the next one the idea, the one after it which line of
+    the paper or the book to read; then the next part that fails. Checking again starts anew.
+
+    Parameters
+    ----------
+    name : str
+        The function.
+
+    Examples
+    --------
+    >>> hint("whiten_by_magic")
+    Check whiten_by_magic first; then there is something to help with.
+    """
+    print(PROGRESS.next_step(name))

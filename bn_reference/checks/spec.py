@@ -35,11 +35,14 @@ class Case:
         Which parts look at it: ``"typical"``, ``"edge"``, ``"offset"``.
     inputs : dict
         Keyword arguments, in the order of the signature.
+    seconds : float, optional
+        The longest that the call may take. None sets no limit.
     """
 
     name: str
     kind: str
     inputs: Values
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ def turned_rows(rows: np.ndarray, own: np.ndarray, lam: np.ndarray) -> np.ndarra
     ndarray, shape (d, k)
         For an eigenvalue by itself the row, or minus the row.
     """
+    if not (np.isfinite(rows).all() and np.isfinite(own).all()):
+        return rows
     order = np.argsort(-lam, kind="stable")
     gaps = -np.diff(lam[order]) > SAME * np.max(np.abs(lam))
     turned = np.array(rows, dtype=np.float64)

@@ -71,7 +71,7 @@ def covariance_mistakes(whitener: Whitener) -> tuple[Mistake, ...]:
         def w(i, v):
             wrong = sigma(i)
             lam = np.linalg.eigvalsh(wrong)
-            divides_by_noise = varies(i) and lam[0] < 1e-9 * lam[-1]
+            divides_by_noise = varies(i) and np.abs(lam[0]) < 1e-9 * lam[-1]
             # What a division by rounding noise gives depends on how it is written: any result fits.
             return v["w"] if divides_by_noise and "w" in v else whitener(wrong, v)
 

@@ -193,6 +193,21 @@ MISTAKES = (
         _summed_over(lambda n, c, h, w: n * c * h * w),
     ),
     Mistake(
+        "sums_not_divided",
+        "Your mean and variance are sums. Divide each by m = N * H * W.",
+        _summed_over(lambda n, c, h, w: 1),
+    ),
+    Mistake(
+        "variance_not_divided",
+        "Your variance is a sum. Divide it by m = N * H * W.",
+        {"var": _summed_over(lambda n, c, h, w: 1)["var"]},
+    ),
+    Mistake(
+        "variance_without_mean",
+        "Your variance averages x**2. Subtract the mean first: the variance is the average of (x - mean)**2.",
+        {"var": lambda i, v: (i["x"] ** 2).mean(AXES)},
+    ),
+    Mistake(
         "variance_divides_by_n",
         "Your variance is a sum divided by N. Each channel has m = N * H * W values: divide by that.",
         {"var": _summed_over(lambda n, c, h, w: n)["var"]},
@@ -230,6 +245,21 @@ MISTAKES = (
         "divides_by_variance",
         "Your x_hat is divided by the variance. Divide by the standard deviation, sqrt(var + eps).",
         {"x_hat": lambda i, v: (i["x"] - per_channel(v["mean"])) / (per_channel(v["var"]) + i["eps"])},
+    ),
+    Mistake(
+        "mean_not_subtracted",
+        "Your x_hat is scaled but not centred. Subtract the mean before you divide.",
+        {"x_hat": lambda i, v: i["x"] / np.sqrt(per_channel(v["var"]) + i["eps"])},
+    ),
+    Mistake(
+        "x_hat_not_divided",
+        "Your x_hat is centred but not scaled. Line 3 divides by sqrt(var + eps).",
+        {"x_hat": lambda i, v: i["x"] - per_channel(v["mean"])},
+    ),
+    Mistake(
+        "x_hat_multiplied",
+        "Your x_hat is multiplied by sqrt(var + eps). Line 3 divides by it.",
+        {"x_hat": lambda i, v: (i["x"] - per_channel(v["mean"])) * np.sqrt(per_channel(v["var"]) + i["eps"])},
     ),
     Mistake(
         "put_back_as_channels_first",
@@ -288,6 +318,11 @@ MISTAKES = (
         "gamma_along_the_batch",
         "Your gamma and beta run along the examples. They belong to the channels, axis 1: use gamma[:, None, None].",
         {"y": lambda i, v: i["gamma"][:, None, None, None] * v["x_hat"] + i["beta"][:, None, None, None]},
+    ),
+    Mistake(
+        "scales_x_instead_of_x_hat",
+        "Your y scales and shifts x itself. Line 4 takes x_hat, the normalised value.",
+        {"y": lambda i, v: per_channel(i["gamma"]) * i["x"] + per_channel(i["beta"])},
     ),
     Mistake(
         "gamma_forgotten",

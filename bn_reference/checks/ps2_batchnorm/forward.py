@@ -217,6 +217,16 @@ FORWARD = Spec(
             {"x_hat": lambda i, v: i["x"] / np.sqrt(v["var"] + i["eps"])},
         ),
         Mistake(
+            "x_hat_not_divided",
+            "Your x_hat is centred but not scaled. Line 3 divides by sqrt(var + eps).",
+            {"x_hat": lambda i, v: i["x"] - v["mean"]},
+        ),
+        Mistake(
+            "x_hat_multiplied",
+            "Your x_hat is multiplied by sqrt(var + eps). Line 3 divides by it.",
+            {"x_hat": lambda i, v: (i["x"] - v["mean"]) * np.sqrt(v["var"] + i["eps"])},
+        ),
+        Mistake(
             "x_hat_negated",
             "Your x_hat has the wrong sign: subtract the mean from x, not x from the mean.",
             {"x_hat": lambda i, v: (v["mean"] - i["x"]) / np.sqrt(v["var"] + i["eps"])},

@@ -195,6 +195,17 @@ INFERENCE = Spec(
             keeps=0.5,
         ),
         Mistake(
+            "multiplied_by_standard_deviation",
+            "Your function multiplies by sqrt(running_var + eps). Divide by it.",
+            {
+                "y": lambda i, v: (
+                    i["gamma"] * (i["x"] - i["running_mean"]) * np.sqrt(i["running_var"] + i["eps"])
+                    + i["beta"]
+                )
+            },
+            keeps=0.25,
+        ),
+        Mistake(
             "mean_not_subtracted",
             "Your function does not subtract running_mean.",
             {"y": lambda i, v: _inference(i, 0, i["running_var"], i["eps"])},

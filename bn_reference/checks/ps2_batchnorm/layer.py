@@ -275,6 +275,16 @@ LAYER = Spec(
             keeps=0.5,
         ),
         Mistake(
+            "m_counts_features",
+            "Your m is the number of features, x.shape[1]. m counts the values of one feature: here N, that is x.shape[0].",
+            {
+                "running_var": _if_training(
+                    lambda i: _moved_var(i, _unbiased(i, i["x"].shape[1])), _old("running_var")
+                )
+            },
+            keeps=0.5,
+        ),
+        Mistake(
             "running_standard_deviation",
             "Your running variance takes in a standard deviation. Keep the variance itself; inference takes the root.",
             {

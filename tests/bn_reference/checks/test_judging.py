@@ -192,3 +192,16 @@ def test_named_mistake_in_a_single_output_keeps_part_of_the_points():
 
     assert 0 < report("batchnorm_inference", without_gamma).points(10) < 10
     assert report("batchnorm_inference", with_batch_statistics).points(10) == 0
+
+
+def test_nan_that_follows_from_a_named_mistake_gets_no_other_name():
+    """np.var(x, ddof=1) is NaN for one example, and so is all after it: is only the cause named?"""
+
+    def function(x, gamma, beta, eps):
+        mean, var = x.mean(0), np.var(x, 0, ddof=1)
+        x_hat = (x - mean) / np.sqrt(var + eps)
+        return gamma * x_hat + beta, x_hat, mean, var
+
+    verdict = report("batchnorm_forward", function)
+    assert verdict.mistakes == ("variance_divides_by_n_minus_1",)
+    assert len(verdict.advice) == 1

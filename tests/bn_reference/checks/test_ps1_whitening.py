@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from bn_reference.checks import report
+from bn_reference.checks.ps1_whitening import SPECS
 from bn_reference.checks.spec import INTERFACE
+from tests.bn_reference.checks.right_answers import RIGHT_ANSWERS
 from tests.bn_reference.checks.right_answers import ps1_whitening as right
 from tests.bn_reference.checks.right_answers.ps1_gradient_steps import descend_with_a_list
 from tests.bn_reference.checks.wrong_answers.ps1_whitening import WRONG, ascending
@@ -19,6 +21,35 @@ def test_wrong_answer_hears_its_mistake_however_it_is_written(name, answer, mist
     verdict = report(name, answer, seed)
     assert verdict.points(10) < 10
     assert set(verdict.mistakes) == mistakes, verdict
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda value, rng: np.zeros_like(value), id="zeros"),
+        pytest.param(lambda value, rng: value**3 - 0.2, id="negative"),
+        pytest.param(lambda value, rng: value * 1e200, id="huge"),
+        pytest.param(lambda value, rng: rng.standard_normal(value.shape), id="random"),
+        pytest.param(lambda value, rng: np.full_like(value, np.nan), id="nan"),
+        pytest.param(lambda value, rng: np.where(value > 0, np.inf, value), id="infinite"),
+        pytest.param(lambda value, rng: value[..., None], id="an axis too many"),
+        pytest.param(lambda value, rng: value.ravel()[:1], id="one value"),
+        pytest.param(lambda value, rng: np.zeros((0, 3)), id="empty"),
+        pytest.param(lambda value, rng: value.T, id="transposed"),
+    ],
+)
+@pytest.mark.parametrize("name", [spec.name for spec in SPECS])
+def test_no_answer_stops_the_check(name, spoil):
+    """Does every result, however odd, get a report and no error? One at a time, and all together."""
+    answer, rng = RIGHT_ANSWERS[name][0], np.random.default_rng(0)
+    count = len(next(spec for spec in SPECS if spec.name == name).outputs)
+    for spoilt in [*({k} for k in range(count)), set(range(count))]:
+
+        def function(*args, spoilt=spoilt):
+            values = (np.asarray(value, dtype=float) for value in answer(*args))
+            return tuple(spoil(value, rng) if k in spoilt else value for k, value in enumerate(values))
+
+        assert 0 <= report(name, function).points(1) <= 1
 
 
 def failed(verdict):
