@@ -9,22 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from bn_reference.checks import ps1_whitening, ps2_batchnorm, ps3_backprop
 from bn_reference.checks.calling import run_all
+from bn_reference.checks.catalogue import Catalogue
 from bn_reference.checks.judging import judge
 from bn_reference.checks.progress import Progress
 from bn_reference.checks.report import PartResult, Report
 
 __all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "hint", "report"]
 
-PROBLEM_SETS = {
-    "ps1_whitening": ps1_whitening.SPECS,
-    "ps2_batchnorm": ps2_batchnorm.SPECS,
-    "ps3_backprop": ps3_backprop.SPECS,
-}
-"""The specs of each problem set, in the order of its parts."""
-
-SPECS = {spec.name: spec for specs in PROBLEM_SETS.values() for spec in specs}
+SPECS = Catalogue()
 """Every graded function of the course, by name."""
 
 PUBLIC_SEED = 1502_03167
@@ -111,7 +104,7 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     verdict = replace(report(name, function, seed), out_of=points)
     if seed == PUBLIC_SEED:
         PROGRESS.note(verdict)
-        siblings = next(specs for specs in PROBLEM_SETS.values() if name in [spec.name for spec in specs])
+        siblings = SPECS.problem_set(name)
         verdict = replace(verdict, progress=PROGRESS.over(spec.name for spec in siblings))
     else:
         verdict = verdict.without_values()
