@@ -15,7 +15,7 @@ from bn_reference.checks.judging import judge
 from bn_reference.checks.progress import Progress
 from bn_reference.checks.report import PartResult, Report
 
-__all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "hint", "report"]
+__all__ = ["PROBLEM_SETS", "PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "hint", "report"]
 
 PROBLEM_SETS = {"ps1_whitening": ps1_whitening.SPECS, "ps2_batchnorm": ps2_batchnorm.SPECS}
 """The specs of each problem set, in the order of its parts."""
@@ -74,6 +74,9 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
 
     In a notebook the report is a card; elsewhere it is printed. The number is what nbgrader
     takes as partial credit when the call is the last line of a test cell.
+
+    A function that never returns is stopped as any cell is, by the stop button; the report then
+    says so. When nbgrader grades, its own limit of time for a cell stops it.
 
     Parameters
     ----------
