@@ -72,6 +72,9 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     In a notebook the report is a card; elsewhere it is printed. The number is what nbgrader
     takes as partial credit when the call is the last line of a test cell.
 
+    A function that never returns is stopped as any cell is, by the stop button; the report then
+    says so. When nbgrader grades, its own limit of time for a cell stops it.
+
     Parameters
     ----------
     name, function

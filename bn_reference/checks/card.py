@@ -52,7 +52,7 @@ def _row(part: PartResult, points: str) -> str:
         "<li style='display:flex;gap:.7em;margin:0 0 .2em'>"
         f"<span style='flex:0 0 4em;font-family:monospace'>{mark}</span>"
         f"<div style='flex:1 1 0;min-width:0'>{escape(part.title)}{detail}</div>"
-        + (f"<span style='flex:0 0 auto;text-align:right;max-width:6em'>{points}</span>" if points else "")
+        + (f"<span style='flex:0 0 auto'>{points.removesuffix(' points')}</span>" if points else "")
         + "</li>"
     )
 

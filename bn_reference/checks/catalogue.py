@@ -18,6 +18,10 @@ TORCH_SETS = ("ps4_torch",)
 class Catalogue(Mapping[str, Spec]):
     """The specs of the course by the name of the function, problem set after problem set."""
 
+    def problem_sets(self) -> dict[str, tuple[Spec, ...]]:
+        """Every problem set by its name, in the order of the course."""
+        return {name: _specs(name) for name in sorted(_installed())}
+
     def problem_set(self, function: str) -> tuple[Spec, ...]:
         """Everything in the problem set of `function`, in the order of its parts.
 
@@ -37,7 +41,7 @@ class Catalogue(Mapping[str, Spec]):
 
     def __iter__(self) -> Iterator[str]:
         """The names of all graded functions."""
-        return (spec.name for name in _installed() for spec in _specs(name))
+        return (spec.name for specs in self.problem_sets().values() for spec in specs)
 
     def __len__(self) -> int:
         """How many graded functions there are."""

@@ -2,12 +2,15 @@
 
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bn_reference.checks import report
-from bn_reference.checks.spec import INTERFACE
+from bn_reference.checks import SPECS, report
+from bn_reference.checks.calling import run
+from bn_reference.checks.judging import TOO_SLOW, judge
+from bn_reference.checks.spec import INTERFACE, Case, Mistake, Node, Part, Spec
 from tests.bn_reference.checks.right_answers.ps2_batchnorm import forward_with_np_var
 
 
@@ -205,3 +208,105 @@ def test_nan_that_follows_from_a_named_mistake_gets_no_other_name():
     verdict = report("batchnorm_forward", function)
     assert verdict.mistakes == ("variance_divides_by_n_minus_1",)
     assert len(verdict.advice) == 1
+
+
+def outcomes_that_took(seconds, limit):
+    """Right outcomes of `batchnorm_forward`, each of which took `seconds`, and the cases with a limit."""
+    spec = SPECS["batchnorm_forward"]
+    cases = [replace(case, seconds=limit) for case in spec.cases(np.random.default_rng(0))]
+    outcomes = [replace(run(spec, forward_with_np_var, case), seconds=seconds) for case in cases]
+    return spec, cases, outcomes
+
+
+def test_slow_answer_is_told_the_limit():
+    """Does a right answer that takes too long fail, and hear why?"""
+    verdict = judge(*outcomes_that_took(14.0, 2.0))
+    assert verdict.points(1) == 0
+    assert verdict.mistakes == (TOO_SLOW,)
+    assert verdict.advice == (
+        "took 14 s, the limit is 2 s; use array operations rather than loops over examples",
+    )
+
+
+def test_time_costs_nothing_without_a_limit_or_within_it():
+    """Do the limit, and no limit, let a right answer pass?"""
+    assert judge(*outcomes_that_took(2.0, 2.0)).passed
+    assert judge(*outcomes_that_took(3600.0, None)).passed
+
+
+class Doubler:
+    """A right answer that is a class, for specs that call in a way of their own."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x
+
+
+class Halver(Doubler):
+    """A wrong one."""
+
+    def forward(self, x):
+        return x / self.factor
+
+
+class Adder(Doubler):
+    """Wrong in a way that has no name."""
+
+    def forward(self, x):
+        return np.sin(x) + self.factor
+
+
+CLASSES = Spec(
+    name="Doubler",
+    outputs=("y",),
+    nodes={"y": Node(lambda i, v: i["factor"] * i["x"])},
+    reference=lambda factor, x: (factor * x,),
+    cases=lambda rng: [Case("numbers", "typical", {"factor": 2.0, "x": rng.standard_normal(5) + 3})],
+    parts=(Part("y", 1, ("y",), nudge="Try it on 1.", hint="Multiply.", source="Section 0"),),
+    mistakes=(Mistake("halves", "It divides. Multiply instead.", code=Halver, keeps=0.5),),
+    call=lambda answer, inputs: answer(inputs["factor"]).forward(inputs["x"]),
+)
+
+
+def judged(answer):
+    cases = CLASSES.cases(np.random.default_rng(0))
+    return judge(CLASSES, cases, [run(CLASSES, answer, case) for case in cases])
+
+
+def test_call_says_how_an_answer_is_used():
+    """Can the answer be a class, which the spec makes an object of?"""
+    assert judged(Doubler).passed
+
+
+def test_whole_wrong_answer_is_recognised():
+    """Is a mistake that is given as code, not as formulas, named, and worth what it keeps?"""
+    verdict = judged(Halver)
+    assert verdict.mistakes == ("halves",)
+    assert verdict.parts[0].credit == 0.5
+
+
+def test_nameless_failure_shows_evidence_and_ladder():
+    """Where nothing explains the answer: the smallest input, expected and got, and steps of help?"""
+    verdict = judged(Adder)
+    assert verdict.mistakes == ()
+    assert verdict.evidence.node == "y"
+    assert "expected y = [" in verdict.evidence.listing and "your y = [" in verdict.evidence.listing
+    assert [sentence for _, sentence in verdict.ladders[0].steps] == [
+        "Try it on 1.",
+        "Multiply.",
+        "Section 0",
+    ]
+    assert judged(Halver).evidence is None and judged(Halver).ladders == ()
+
+
+def test_evidence_is_at_the_first_node_that_differs():
+    """Does the report say which part of the graph is right, and where it parts?"""
+
+    def function(x, gamma, beta, eps):
+        y, x_hat, mean, var = forward_with_np_var(x, gamma, beta, eps)
+        return np.tanh(y) + 0.3, x_hat, mean, var
+
+    evidence = report("batchnorm_forward", function).evidence
+    assert evidence.sentence == "Your mean, var and x_hat are right. y, which comes next, is not as expected."
