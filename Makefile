@@ -18,11 +18,11 @@ SOURCES := $(wildcard solutions/*/*.md)
 REFERENCE := $(shell find bn_reference -name '*.py')
 GRADING := $(wildcard grading/*.py) nbgrader_config.py
 SAMPLES := $(wildcard samples/*/*.md)
-CHAPTERS := $(shell find book -type f -not -name '*.pyc') _config.yml _toc.yml
+CHAPTERS := $(shell find book -type f -not -name '*.pyc') $(wildcard benchmarks/results/*.json) _config.yml _toc.yml
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help course test environment exercises book grade bench serve lab lint clean
+.PHONY: help course test environment exercises book grade bench bench-cuda serve lab lint clean
 
 help:
 	@echo 'make course   set everything up: exercises, book, and a sample class graded by nbgrader'
@@ -31,16 +31,17 @@ help:
 	@echo 'make serve    read the book at http://localhost:8000'
 	@echo 'make lab      do the exercises in JupyterLab'
 	@echo 'make bench    accuracy and speed beside torch (some minutes; wants a quiet machine)'
+	@echo 'make bench-cuda    speed on a GPU, beside torch (up to six minutes)'
 	@echo 'make lint     check the style of the code'
 	@echo 'make clean    remove what was built; keeps the environment'
 
 course: environment exercises book grade
 	@echo
-	@$(BIN)/python -m grading.summary $(firstword $(ASSIGNMENTS))
+	@$(BIN)/python -m grading.summary
 	@echo
 	@echo 'Open   the book          _build/html/index.html'
 	@echo '       the exercises     exercises/            (make lab, to do them)'
-	@echo '       the feedback      course/feedback/      (one page for each learner)'
+	@echo '       the feedback      course/feedback/      (a page for each learner and problem set)'
 	@echo '       the gradebook     course/gradebook.db   (make lab, then Nbgrader > Formgrader, to grade by hand)'
 
 test: environment
@@ -95,6 +96,9 @@ lab: exercises
 bench: environment
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/batchnorm_cpu.py
+
+bench-cuda: environment
+	$(BIN)/python benchmarks/batchnorm_cuda.py
 
 lint: environment
 	$(BIN)/ruff check .

@@ -10,16 +10,12 @@ Usage: ``python benchmarks/batchnorm_cpu.py [--rounds 7]``. Prints a table and w
 """
 
 import argparse
-import json
-import platform
 import time
 import tracemalloc
 from collections.abc import Callable
-from datetime import date
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
+import result_files
 import torch
 from tabulate import tabulate
 
@@ -30,7 +26,6 @@ from bn_reference.fast import numba_kernels, numpy_kernels
 SHAPES = [(256, 1024), (4096, 512), (64, 64, 56, 56), (32, 256, 14, 14), (8, 16, 32, 64, 64)]
 THREADS = (1, 2)
 CACHE_BYTES = 1 << 20
-RESULTS = Path(__file__).parent / "results" / "batchnorm_cpu.json"
 
 Peer = Callable[[], None]
 
@@ -172,20 +167,7 @@ def main() -> None:
         for record in records
     ]
     print(tabulate(rows, headers="keys", disable_numparse=True))
-    packages = {name: version(name) for name in ("numpy", "torch", "numba")}
-    about = {"date": date.today().isoformat(), "machine": _machine(), "python": platform.python_version()}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(about | packages | {"records": records}, indent=1) + "\n")
-    print(f"written to {RESULTS}")
-
-
-def _machine() -> str:
-    models = [
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return f"{models[0]}, {len(models)} cores" if models else platform.processor()
+    result_files.write("batchnorm_cpu", ("numpy", "torch", "numba"), {"records": records})
 
 
 if __name__ == "__main__":

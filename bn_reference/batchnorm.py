@@ -52,9 +52,14 @@ class BatchNormCache:
 class StagedGradients:
     """The gradient of the loss at every node of the graph, last node first.
 
-    Each is named for its node, with a ``d`` before it, and has that node's shape:
-    ``(C,)`` for `dbeta`, `dgamma`, `dstd`, `dvar` and `dmean`, the batch's for the others.
-    `dcentered` is the sum over both paths that leave ``centered``.
+    Each is named for its node, with a ``d`` before it, and has that node's shape.
+
+    Attributes
+    ----------
+    dbeta, dgamma, dstd, dvar, dmean : ndarray, shape (C,), float64 or wider
+    dx_hat, dsquared, dx : ndarray, shape (N, C) or (N, C, ...), float64 or wider
+    dcentered : ndarray, shape (N, C) or (N, C, ...), float64 or wider
+        The sum over both paths that leave ``centered``.
     """
 
     dbeta: np.ndarray
@@ -307,6 +312,13 @@ def batchnorm_backward_staged(dout: np.ndarray, cache: BatchNormCache) -> Staged
 
     It is the chain rule of Ioffe & Szegedy 2015, Section 3, with the nodes ``squared``,
     ``std`` and ``centered`` written out; `dvar` and `dmean` are the paper's.
+
+    Examples
+    --------
+    >>> y, cache = batchnorm_forward(np.array([[1.0], [2.0], [6.0]]), np.ones(1), np.zeros(1), eps=0.0)
+    >>> stages = batchnorm_backward_staged(np.array([[1.0], [0.0], [0.0]]), cache)
+    >>> stages.dbeta.tolist(), bool(abs(stages.dx.sum()) < 1e-15)
+    ([1.0], True)
     """
     dout, axes, m, channel = _prepare_backward(dout, cache)
     x_hat, centered, std, gamma = cache.x_hat, cache.centered, cache.std, cache.gamma

@@ -142,8 +142,7 @@ def batchrenorm_backward(dout: np.ndarray, cache: RenormCache) -> tuple[np.ndarr
 
     Notes
     -----
-    Ioffe 2017, Section 3: the equations are those of Batch Normalization with
-    ``r`` as a factor.
+    Ioffe 2017: the gradients of Batch Normalization, with ``r`` as a factor.
 
     Examples
     --------
@@ -191,7 +190,8 @@ def update_running_mean_and_std(
 
     Notes
     -----
-    Ioffe 2017, Algorithm 1, the last two lines, whose alpha is `momentum`.
+    Ioffe 2017, the moving averages of Algorithm 1; they hold the standard deviation, not the
+    variance.
 
     Examples
     --------
@@ -235,7 +235,7 @@ def batchrenorm_inference(
 
     Notes
     -----
-    Ioffe 2017, Algorithm 1, inference. There is no `eps`: the running deviation holds it.
+    Ioffe 2017, for inference. There is no `eps`: the running deviation holds it.
 
     Examples
     --------
@@ -253,10 +253,22 @@ def batchrenorm_inference(
 def check_bounds(r_max: float, d_max: float) -> None:
     """Fail unless the bounds leave room for ``r = 1`` and ``d = 0``.
 
+    Parameters
+    ----------
+    r_max, d_max : float
+
     Raises
     ------
     ValueError
         If ``r_max < 1`` or ``d_max < 0``.
+
+    Examples
+    --------
+    >>> check_bounds(3, 5)
+    >>> check_bounds(0.5, 5)
+    Traceback (most recent call last):
+        ...
+    ValueError: r_max is 0.5, expected a number of at least 1
     """
     if not r_max >= 1:
         raise ValueError(f"r_max is {r_max}, expected a number of at least 1")

@@ -98,7 +98,7 @@ def zca_forward(x: np.ndarray, eps: float = 1e-5) -> tuple[np.ndarray, ZCACache]
 
     Notes
     -----
-    Huang et al. 2018, Algorithm 1.
+    Huang et al. 2018: whitening by ZCA.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def iternorm_forward(
 
     Notes
     -----
-    Huang et al. 2019, Algorithm 1: ``P_{k+1} = (3 P_k - P_k**3 @ sigma_n) / 2`` from
+    Huang et al. 2019: ``P_{k+1} = (3 P_k - P_k**3 @ sigma_n) / 2`` from
     ``P_0 = I``, with the covariance divided by its trace so that the iteration converges.
 
     Examples
@@ -252,8 +252,7 @@ def iternorm_backward(dout: np.ndarray, cache: IterNormCache) -> np.ndarray:
 
     Notes
     -----
-    Huang et al. 2019, the backward pass of Algorithm 1, here as the chain rule of each line
-    of the forward pass, last line first.
+    The chain rule of each line of the forward pass, last line first.
 
     Examples
     --------

@@ -24,7 +24,7 @@ def fold_batchnorm(
 
     Parameters
     ----------
-    weight : ndarray, shape (C, *rest), floating
+    weight : ndarray, shape (C, ...), floating
         Axis 0 counts the outputs of the layer, which are the channels of the
         normalisation: ``(C, inputs)`` of a linear layer, ``(C, inputs, *kernel)`` of a
         convolution.
@@ -51,7 +51,7 @@ def fold_batchnorm(
     Notes
     -----
     Ioffe & Szegedy 2015 (arXiv 1502.03167), Algorithm 2, line 11, put after
-    ``W x + b``; Jacob et al. 2018 (arXiv 1712.05877), Section 3.2, Equation 14.
+    ``W x + b``; Jacob et al. 2018 (arXiv 1712.05877), on batch normalization folding.
 
     Examples
     --------

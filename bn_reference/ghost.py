@@ -69,7 +69,7 @@ def ghost_batchnorm_forward(
 
     Notes
     -----
-    Hoffer, Hubara & Soudry 2017, Algorithm 1, training phase.
+    Hoffer, Hubara & Soudry 2017, Algorithm 1.
 
     Examples
     --------
@@ -129,8 +129,8 @@ def update_running_statistics_of_ghosts(
     -----
     The rule: of K ghost batches, the i-th (from 1) enters with weight
     ``momentum * (1 - momentum)**(K - i)``, and what was there before keeps
-    ``(1 - momentum)**K``. Hoffer, Hubara & Soudry 2017, Algorithm 1, too let the weights
-    decay from ghost batch to ghost batch. The variance is the unbiased one, as everywhere in
+    ``(1 - momentum)**K``. Hoffer, Hubara & Soudry 2017 let the weights decay from
+    ghost batch to ghost batch too. The variance is the unbiased one, as everywhere in
     the course.
 
     Examples

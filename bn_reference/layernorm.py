@@ -24,8 +24,8 @@ def layernorm_forward(
 
     Parameters
     ----------
-    x : ndarray, shape (*batch, *normalized), floating
-    gamma, beta : ndarray, shape (*normalized), floating
+    x : ndarray, shape (..., D) or (..., D1, D2) and so on, floating
+    gamma, beta : ndarray, shape (D,) or (D1, D2) and so on, floating
         Scale and shift, one value for each position that is normalised over.
     eps : float
         Added to the variance, inside the root.
@@ -71,7 +71,7 @@ def layernorm_backward(dout: np.ndarray, cache: AffineCache) -> tuple[np.ndarray
 
     Parameters
     ----------
-    dout : ndarray, shape (*batch, *normalized), floating
+    dout : ndarray, shape of ``x``, floating
         Gradient of the loss with respect to ``y``.
     cache : AffineCache
         From `layernorm_forward`.
@@ -79,7 +79,7 @@ def layernorm_backward(dout: np.ndarray, cache: AffineCache) -> tuple[np.ndarray
     Returns
     -------
     dx : ndarray, shape and dtype of `dout`
-    dgamma, dbeta : ndarray, shape (*normalized), dtype of ``gamma``
+    dgamma, dbeta : ndarray, shape and dtype of ``gamma``
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The layouts ``(N, C, *spatial)``: which axes are reduced, and what may come in.
+"""The layouts ``(N, C)`` and ``(N, C, ...)``: which axes are reduced, and what may come in.
 
 Every public function of the package states what it takes; the functions here make sure
 of it, and say what came instead.
@@ -9,6 +9,15 @@ import numpy as np
 
 def reduction_axes(ndim: int) -> tuple[int, ...]:
     """All axes but the channel axis: those that a channel's mean runs over.
+
+    Parameters
+    ----------
+    ndim : int
+        The number of axes of the batch.
+
+    Returns
+    -------
+    tuple of int
 
     Examples
     --------
@@ -43,10 +52,25 @@ def per_channel(vector, ndim: int):
 def inexact_array(name: str, value) -> np.ndarray:
     """Return `value` as an array of real or complex floating dtype, without a copy.
 
+    Parameters
+    ----------
+    name : str
+        What the caller calls it; the message of an error does too.
+    value : array_like
+
+    Returns
+    -------
+    ndarray, shape of `value`
+
     Raises
     ------
     TypeError
         If the dtype is neither floating nor complex.
+
+    Examples
+    --------
+    >>> inexact_array("x", [1.0, 2.0]).dtype
+    dtype('float64')
     """
     array = np.asarray(value)
     if not np.issubdtype(array.dtype, np.inexact):
@@ -60,12 +84,29 @@ def inexact_array(name: str, value) -> np.ndarray:
 def filled_array(name: str, value) -> np.ndarray:
     """Return `value` as an array of floating dtype that holds something.
 
+    Parameters
+    ----------
+    name : str
+        What the caller calls it; the message of an error does too.
+    value : array_like
+
+    Returns
+    -------
+    ndarray, shape of `value`
+
     Raises
     ------
     TypeError
         If the dtype is not floating.
     ValueError
         If there are no values.
+
+    Examples
+    --------
+    >>> filled_array("x", np.empty((0, 3)))
+    Traceback (most recent call last):
+        ...
+    ValueError: x has shape (0, 3), expected at least one value in each axis
     """
     array = inexact_array(name, value)
     if array.size == 0:
@@ -74,7 +115,17 @@ def filled_array(name: str, value) -> np.ndarray:
 
 
 def batch(name: str, value) -> np.ndarray:
-    """Return `value` as an array of layout ``(N, C, *spatial)``.
+    """Return `value` as an array of layout ``(N, C)`` or ``(N, C, ...)``.
+
+    Parameters
+    ----------
+    name : str
+        What the caller calls it; the message of an error does too.
+    value : array_like
+
+    Returns
+    -------
+    ndarray, shape (N, C) or (N, C, ...)
 
     Raises
     ------
@@ -82,6 +133,11 @@ def batch(name: str, value) -> np.ndarray:
         If the dtype is not floating.
     ValueError
         If there are fewer than 2 axes, or no values.
+
+    Examples
+    --------
+    >>> batch("x", [[1.0, 2.0]]).shape
+    (1, 2)
     """
     array = inexact_array(name, value)
     if array.ndim < 2:
@@ -95,12 +151,32 @@ def batch(name: str, value) -> np.ndarray:
 def channel_vector(name: str, value, of: np.ndarray, of_name: str = "x") -> np.ndarray:
     """Return `value` as an array with one value for each channel of `of`.
 
+    Parameters
+    ----------
+    name : str
+        What the caller calls it; the message of an error does too.
+    value : array_like
+    of : ndarray, shape (N, C) or (N, C, ...)
+    of_name : str
+        What the caller calls `of`.
+
+    Returns
+    -------
+    ndarray, shape (C,)
+
     Raises
     ------
     TypeError
         If the dtype is not floating.
     ValueError
         If the shape is not ``(C,)``.
+
+    Examples
+    --------
+    >>> channel_vector("gamma", np.ones(3), of=np.zeros((8, 4)))
+    Traceback (most recent call last):
+        ...
+    ValueError: gamma has shape (3,), expected (4,) to match the 4 channels of x with shape (8, 4)
     """
     array = inexact_array(name, value)
     channels = of.shape[1]
@@ -115,12 +191,30 @@ def channel_vector(name: str, value, of: np.ndarray, of_name: str = "x") -> np.n
 def trailing_block(name: str, value, of: np.ndarray, of_name: str = "x") -> np.ndarray:
     """Return `value` as an array with the shape of the last axes of `of`.
 
+    Parameters
+    ----------
+    name : str
+        What the caller calls it; the message of an error does too.
+    value : array_like
+    of : ndarray
+    of_name : str
+        What the caller calls `of`.
+
+    Returns
+    -------
+    ndarray, shape of the last axes of `of`
+
     Raises
     ------
     TypeError
         If the dtype is not floating.
     ValueError
         If it has no axis, more axes than `of`, or other lengths.
+
+    Examples
+    --------
+    >>> trailing_block("gamma", np.ones((3, 5)), of=np.zeros((8, 3, 5))).shape
+    (3, 5)
     """
     array = inexact_array(name, value)
     if array.ndim == 0:
@@ -136,12 +230,32 @@ def trailing_block(name: str, value, of: np.ndarray, of_name: str = "x") -> np.n
 def same_shape(name: str, value, of: np.ndarray, of_name: str) -> np.ndarray:
     """Return `value` as an array of the shape of `of`.
 
+    Parameters
+    ----------
+    name : str
+        What the caller calls it; the message of an error does too.
+    value : array_like
+    of : ndarray
+    of_name : str
+        What the caller calls `of`.
+
+    Returns
+    -------
+    ndarray, shape of `of`
+
     Raises
     ------
     TypeError
         If the dtype is not floating.
     ValueError
         If the shapes differ.
+
+    Examples
+    --------
+    >>> same_shape("dout", np.ones(3), of=np.zeros(4), of_name="y")
+    Traceback (most recent call last):
+        ...
+    ValueError: dout has shape (3,), expected (4,), the shape of y
     """
     array = inexact_array(name, value)
     if array.shape != of.shape:
@@ -152,10 +266,23 @@ def same_shape(name: str, value, of: np.ndarray, of_name: str) -> np.ndarray:
 def positive_eps(eps: float) -> float:
     """Return `eps`, which must be a finite number, zero or above.
 
+    Parameters
+    ----------
+    eps : float
+
+    Returns
+    -------
+    float
+
     Raises
     ------
     ValueError
         If it is negative, infinite or NaN.
+
+    Examples
+    --------
+    >>> positive_eps(1e-5)
+    1e-05
     """
     if not 0 <= eps < np.inf:
         raise ValueError(f"eps is {eps}, expected a finite number, zero or above (1e-5 is usual)")

@@ -17,6 +17,11 @@ class Moments(NamedTuple):
     mean : ndarray or Tensor, shape (C,)
     m2 : ndarray or Tensor, shape (C,)
         Sum of squared differences from the mean: ``count`` times the biased variance.
+
+    Examples
+    --------
+    >>> Moments(count=2, mean=2.0, m2=2.0).m2 / 2  # the biased variance of 1 and 3
+    1.0
     """
 
     count: float
@@ -43,8 +48,8 @@ def combine(a: Moments, b: Moments) -> Moments:
 
     Notes
     -----
-    Chan, Golub & LeVeque 1983, *Algorithms for Computing the Sample Variance*, Section 2, in
-    terms of means. Nothing large is subtracted, as ``sum(x**2) - count * mean**2`` does.
+    Chan, Golub & LeVeque 1983, *Algorithms for Computing the Sample Variance*, in terms of
+    means rather than sums. Nothing large is subtracted, as ``sum(x**2) - count * mean**2`` does.
 
     Examples
     --------

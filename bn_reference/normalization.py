@@ -114,7 +114,7 @@ def rescale(x: np.ndarray, axes: tuple[int, ...], eps: float) -> Rescaled:
 
     Notes
     -----
-    Zhang & Sennrich 2019 (arXiv 1910.07467), Equation 4. Of centred values the mean square is
+    Zhang & Sennrich 2019 (arXiv 1910.07467), Section 4. Of centred values the mean square is
     the biased variance, and this is lines 2 and 3 of Algorithm 1 of Ioffe & Szegedy 2015.
 
     Examples
@@ -312,6 +312,17 @@ def scale_and_shift_backward(
 
 def in_dtype(values: np.ndarray, dtype) -> np.ndarray:
     """`values` in `dtype`; complex values stay complex, for the complex step.
+
+    Parameters
+    ----------
+    values : ndarray, any shape, floating or complex
+    dtype : numpy dtype
+        A floating one.
+
+    Returns
+    -------
+    ndarray, shape of `values`
+        `values` itself where its dtype is right already.
 
     Examples
     --------

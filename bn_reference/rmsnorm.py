@@ -21,8 +21,8 @@ def rmsnorm_forward(x: np.ndarray, gamma: np.ndarray, eps: float = 1e-5) -> tupl
 
     Parameters
     ----------
-    x : ndarray, shape (*batch, *normalized), floating
-    gamma : ndarray, shape (*normalized), floating
+    x : ndarray, shape (..., D) or (..., D1, D2) and so on, floating
+    gamma : ndarray, shape (D,) or (D1, D2) and so on, floating
         Scale, one value for each position; there is no shift.
     eps : float
         Added to the mean square, inside the root.
@@ -42,7 +42,8 @@ def rmsnorm_forward(x: np.ndarray, gamma: np.ndarray, eps: float = 1e-5) -> tupl
 
     Notes
     -----
-    Zhang & Sennrich 2019, Equation 4, with the `eps` of their code inside the root.
+    Zhang & Sennrich 2019, Section 4. `eps` is inside the root, as in their code for TensorFlow;
+    in their code for torch it is added to the root.
 
     Examples
     --------
@@ -64,7 +65,7 @@ def rmsnorm_backward(dout: np.ndarray, cache: AffineCache) -> tuple[np.ndarray, 
 
     Parameters
     ----------
-    dout : ndarray, shape (*batch, *normalized), floating
+    dout : ndarray, shape of ``x``, floating
         Gradient of the loss with respect to ``y``.
     cache : AffineCache
         From `rmsnorm_forward`.
@@ -72,7 +73,7 @@ def rmsnorm_backward(dout: np.ndarray, cache: AffineCache) -> tuple[np.ndarray, 
     Returns
     -------
     dx : ndarray, shape and dtype of `dout`
-    dgamma : ndarray, shape (*normalized), dtype of ``gamma``
+    dgamma : ndarray, shape and dtype of ``gamma``
 
     Raises
     ------

@@ -140,7 +140,7 @@ def pca_whitening(x: np.ndarray, eps: float = 0.0) -> Whitening:
 
     Notes
     -----
-    Kessy, Lewin & Strimmer 2018, Section 2.
+    Kessy, Lewin & Strimmer 2018.
 
     Examples
     --------
@@ -217,7 +217,7 @@ def cholesky_whitening(x: np.ndarray, eps: float = 0.0) -> Whitening:
 
     Notes
     -----
-    Kessy, Lewin & Strimmer 2018, Section 2, factor the inverse covariance instead, which
+    Kessy, Lewin & Strimmer 2018 factor the inverse covariance instead, which
     runs through the features from last to first.
 
     Examples

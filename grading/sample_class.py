@@ -61,7 +61,10 @@ def fill_in(exercise: NotebookNode, answers: NotebookNode) -> NotebookNode:
 
 
 def hand_in(samples: Path, release: Path, submitted: Path, assignment: str) -> list[str]:
-    """Write the submissions of the class, fresh; return who handed in."""
+    """Write the submissions of the class, fresh; return who handed in.
+
+    A learner without a sample of the assignment has not handed it in.
+    """
     exercise = nbformat.read(release / assignment / f"{assignment}.ipynb", as_version=4)
     students = []
     for sample in sorted(samples.glob(f"*/{assignment}.md")):
@@ -82,7 +85,7 @@ def main() -> None:
     students = hand_in(Path("samples"), Path("exercises"), Path("course/submitted"), assignment)
     if not students:
         sys.exit(f"no samples/*/{assignment}.md, expected at least one sample submission")
-    print(f"{len(students)} submissions: {', '.join(students)}")
+    print(f"{assignment}: {len(students)} submissions, of {', '.join(students)}")
 
 
 if __name__ == "__main__":

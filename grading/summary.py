@@ -1,13 +1,13 @@
-"""Print the grades of an assignment as a table.
+"""Print the grades of each assignment as a table.
 
-Usage: ``python -m grading.summary ASSIGNMENT`` in the course's folder.
+Usage: ``python -m grading.summary [ASSIGNMENT ...]`` in the course's folder. Without a name: all of them.
 """
 
 import argparse
 import re
 import sys
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
 from nbgrader.apps import NbGrader
 from tabulate import tabulate
 
@@ -37,22 +37,30 @@ def grade_rows(gradebook: Gradebook, assignment: str) -> list[dict[str, str]]:
     return rows
 
 
+def table(gradebook: Gradebook, assignment: str) -> str:
+    """The name of the assignment, and its `grade_rows` laid out below it."""
+    rows = grade_rows(gradebook, assignment)
+    if not rows:
+        return f"{assignment}\n\nNobody has handed it in yet."
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    header = {key: key.replace("_", "\n") for key in columns}
+    return f"{assignment}\n\n{tabulate(rows, headers=header, disable_numparse=True)}"
+
+
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description="Print the grades of an assignment.")
-    parser.add_argument("assignment")
-    assignment = parser.parse_args().assignment
+    parser = argparse.ArgumentParser(description="Print the grades of each assignment.")
+    parser.add_argument("assignments", metavar="ASSIGNMENT", nargs="*", help="all of them by default")
+    wanted = parser.parse_args().assignments
 
     app = NbGrader()
     app.initialize([])
-    try:
-        with Gradebook(app.coursedir.db_url, app.coursedir.course_id) as gradebook:
-            rows = grade_rows(gradebook, assignment)
-    except MissingEntry:
-        sys.exit(f"the gradebook has no assignment {assignment!r}; release it first: make exercises")
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    header = {key: key.replace("_", "\n") for key in columns}
-    print(tabulate(rows, headers=header, disable_numparse=True))
+    with Gradebook(app.coursedir.db_url, app.coursedir.course_id) as gradebook:
+        released = sorted(assignment.name for assignment in gradebook.assignments)
+        missing = [name for name in wanted if name not in released]
+        if missing:
+            sys.exit(f"the gradebook has no assignment {missing[0]!r}; release it first: make exercises")
+        print("\n\n".join(table(gradebook, name) for name in wanted or released))
 
 
 if __name__ == "__main__":

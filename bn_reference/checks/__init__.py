@@ -9,15 +9,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from bn_reference.checks import ps2_batchnorm, ps3_backprop
-from bn_reference.checks.judging import judge, run
-from bn_reference.checks.report import Report
+from bn_reference.checks.calling import run_all
+from bn_reference.checks.catalogue import Catalogue
+from bn_reference.checks.judging import judge
+from bn_reference.checks.progress import Progress
+from bn_reference.checks.report import PartResult, Report
 
-SPECS = {spec.name: spec for module in (ps2_batchnorm, ps3_backprop) for spec in module.SPECS}
+__all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "hint", "report"]
+
+SPECS = Catalogue()
 """Every graded function of the course, by name."""
 
 PUBLIC_SEED = 1502_03167
 """The seed of the cases that learners see."""
+
+PROGRESS = Progress()
+"""Of the learner whose kernel this is."""
 
 
 def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
@@ -42,6 +49,13 @@ def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
         If there is no graded function of that name.
     TypeError
         If `function` cannot be called.
+
+    Examples
+    --------
+    >>> def batchnorm_forward(x, gamma, beta, eps):
+    ...     raise NotImplementedError
+    >>> report("batchnorm_forward", batchnorm_forward).headline
+    'batchnorm_forward: not written yet. Replace the line that raises NotImplementedError.'
     """
     if name not in SPECS:
         raise ValueError(f"there is no graded function named {name!r}, expected one of: {', '.join(SPECS)}")
@@ -49,7 +63,7 @@ def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
         raise TypeError(f"{name} is of type {type(function).__name__}, expected the function itself")
     spec = SPECS[name]
     cases = spec.cases(np.random.default_rng(seed))
-    return judge(spec, cases, [run(spec, function, case) for case in cases])
+    return judge(spec, cases, run_all(spec, function, cases))
 
 
 def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC_SEED) -> float:
@@ -60,10 +74,13 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
 
     Parameters
     ----------
-    name, function, seed
+    name, function
         As for `report`.
     points : float
         What the cell is worth.
+    seed
+        As for `report`. What another seed than the public one draws is secret: the report then
+        says which parts fail and why, without any value.
 
     Returns
     -------
@@ -74,8 +91,23 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     ------
     ValueError, TypeError
         As `report` does.
+
+    Examples
+    --------
+    >>> from bn_reference.batchnorm import batchnorm_inference
+    >>> earned = check("batchnorm_inference", batchnorm_inference, points=5)  # doctest: +ELLIPSIS
+    batchnorm_inference: ... parts pass, 5 of 5 points. All done!
+    ...
+    >>> earned
+    5.0
     """
     verdict = replace(report(name, function, seed), out_of=points)
+    if seed == PUBLIC_SEED:
+        PROGRESS.note(verdict)
+        siblings = SPECS.problem_set(name)
+        verdict = replace(verdict, progress=PROGRESS.over(spec.name for spec in siblings))
+    else:
+        verdict = verdict.without_values()
     try:
         from IPython.display import display
     except ImportError:
@@ -83,3 +115,22 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     else:
         display(verdict)
     return verdict.points(points)
+
+
+def hint(name: str) -> None:
+    """Print the next step of help with a function that its check found wrong.
+
+    The first call says where to look, the next one the idea, the one after it which line of
+    the paper or the book to read; then the next part that fails. Checking again starts anew.
+
+    Parameters
+    ----------
+    name : str
+        The function.
+
+    Examples
+    --------
+    >>> hint("whiten_by_magic")
+    Check whiten_by_magic first; then there is something to help with.
+    """
+    print(PROGRESS.next_step(name))

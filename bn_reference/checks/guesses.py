@@ -26,14 +26,16 @@ class Slip:
 
 
 FOR_ARRAYS = {
-    "0": np.zeros_like,
-    "1": np.ones_like,
     "-{}": np.negative,
     "abs({})": np.abs,
     "{}**2": np.square,
     "1 / {}": np.reciprocal,
     "sqrt({})": np.sqrt,
-    "only the first value of {}": lambda a: np.full_like(a, a.flat[0]),
+}
+FOR_VECTORS = {
+    "0": np.zeros_like,
+    "1": np.ones_like,
+    "only the first value of {}": lambda a: np.full_like(a, a[0]),
 }
 FOR_NUMBERS = {
     "0": lambda n: 0,
@@ -123,7 +125,8 @@ def _slips(inputs: Values) -> Iterator[Slip]:
     """Everything that may happen to one argument, or to two of a kind."""
     arrays = [name for name, value in inputs.items() if isinstance(value, np.ndarray) and value.size]
     numbers = [name for name, value in inputs.items() if isinstance(value, int | float)]
-    for names, changes in ((arrays, FOR_ARRAYS), (numbers, FOR_NUMBERS)):
+    vectors = [name for name in arrays if inputs[name].ndim == 1]
+    for names, changes in ((vectors, FOR_VECTORS), (arrays, FOR_ARRAYS), (numbers, FOR_NUMBERS)):
         for name in names:
             for words, change in changes.items():
                 substitute = words.format(name)

@@ -1,84 +1,57 @@
-"""Run a learner's function on the cases of a spec, and judge what came back.
+"""Judge what a learner's function gave on the cases of a spec.
 
-The two are apart on purpose: `run` is all that touches the learner's code, and hands over
-plain arrays; `judge` never sees the function.
+The function itself is never seen here: `calling` has called it, and hands over plain arrays.
 """
 
-import contextlib
-import io
-import traceback
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
+from bn_reference.checks.calling import Outcome, run
+from bn_reference.checks.evidence import Evidence, Ladder, as_text
 from bn_reference.checks.guesses import guess
 from bn_reference.checks.report import PartResult, Report
 from bn_reference.checks.spec import INTERFACE, Case, Mistake, Part, Spec
 from bn_reference.checks.tolerance import tolerances
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What one call gave.
-
-    Attributes
-    ----------
-    values : dict of str to ndarray
-        The outputs by name; empty if there was an error.
-    error : str
-        Why there are no values, in a sentence.
-    unfinished : bool
-        The function raised NotImplementedError.
-    changed : tuple of str
-        Inputs that were not as before when the call returned.
-    noise : str
-        Warnings, and what was written to standard error.
-    """
-
-    values: dict[str, np.ndarray]
-    error: str = ""
-    unfinished: bool = False
-    changed: tuple[str, ...] = ()
-    noise: str = ""
-
-
-def run(spec: Spec, function: Callable, case: Case) -> Outcome:
-    """Call `function` on a copy of the case's inputs."""
-    inputs = {name: _copy(value) for name, value in case.inputs.items()}
-    values: dict[str, np.ndarray] = {}
-    error, unfinished, stderr = "", False, io.StringIO()
-    with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stderr(stderr):
-        warnings.simplefilter("always")
-        try:
-            values = _name_outputs(spec, spec.call(function, inputs))
-        except NotImplementedError:
-            error, unfinished = f"{spec.name} is not written yet", True
-        except Exception as problem:
-            error = _describe(problem)
-    changed = tuple(name for name, value in inputs.items() if not _same(value, case.inputs[name]))
-    noise = "\n".join([*(f"{w.category.__name__}: {w.message}" for w in caught), stderr.getvalue()]).strip()
-    return Outcome(values, error, unfinished, changed, noise)
-
-
 def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
     """Compare what came back with the spec, part by part, and look for named mistakes."""
+    with warnings.catch_warnings():  # a formula tried in vain may warn; learners should not see it
+        warnings.simplefilter("ignore")
+        return _judge(spec, cases, outcomes)
+
+
+def _judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
     trials = [_Trial(spec, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
-    errors = {outcome.error for outcome in outcomes}
+    errors = {(outcome.error, outcome.gist) for outcome in outcomes}
+    stopped_by, stopped_gist = errors.pop() if len(errors) == 1 else ("", "")
     mistakes = _diagnose(spec, trials)
     results = [_judge_part(spec, part, trials, mistakes) for part in spec.parts]
     results.append(_judge_interface(trials, earned=any(result.credit > 0 for result in results)))
+    slow = next((trial.slow for trial in trials if trial.slow), "")
+    diagnoses = [*(mistake.says for mistake in mistakes), *_guesses(spec, trials, mistakes), slow]
+    troubled = _troubled(spec.parts, results)
+    hints = [] if any(diagnoses) else [part.hint for part in troubled]
+    advice = (sentence for sentence in [*diagnoses, *hints, results[-1].hint] if sentence)
     return Report(
         spec.name,
         spec.chapter,
         tuple(results),
-        mistakes=tuple(mistake.name for mistake in mistakes),
-        advice=_advise(spec, trials, mistakes, results),
+        mistakes=(*(mistake.name for mistake in mistakes), *([TOO_SLOW] if slow else [])),
+        advice=tuple(dict.fromkeys(advice)),
         unfinished=any(outcome.unfinished for outcome in outcomes),
-        stopped_by=errors.pop() if len(errors) == 1 else "",
+        stopped_by=stopped_by,
+        stopped_gist=stopped_gist,
         noise=next((outcome.noise for outcome in outcomes if outcome.noise), ""),
+        printed=next((outcome.printed for outcome in outcomes if outcome.printed), ""),
+        ladders=() if any(diagnoses) else tuple(Ladder.of(part) for part in troubled),
+        evidence=None if any(diagnoses) else _evidence(spec, trials),
     )
+
+
+TOO_SLOW = "slower_than_the_limit"
+"""The name of the mistake of taking longer than a case allows."""
 
 
 class _Trial:
@@ -90,6 +63,13 @@ class _Trial:
         self.reference = spec.expected(case)
         self.tolerance = tolerances(spec, case, self.reference)
         self.values = {name: self._in_shape(name, value) for name, value in outcome.values.items()}
+        limit = case.seconds
+        self.slow = (
+            f"took {outcome.seconds:.2g} s, the limit is {limit:.2g} s; use array operations rather than "
+            "loops over examples"
+            if outcome.values and limit is not None and outcome.seconds > limit
+            else ""
+        )
         self.misshapen = [
             f"{name} has shape {value.shape}, expected {self.values[name].shape}"
             for name, value in outcome.values.items()
@@ -100,13 +80,15 @@ class _Trial:
             name: self.values[name] if self._is_usable(name) else value
             for name, value in self.reference.items()
         }
+        self.expected = dict(self.reference)
         self.problems: dict[str, str] = {}
         for name in self.values:
             with np.errstate(all="ignore"):
-                problem = self._compare(name, spec.nodes[name].formula(case.inputs, known))
+                expected = np.asarray(spec.nodes[name].formula(case.inputs, known))
+                problem = self._compare(name, expected)
             # Who is wrong before may still be right here, having gone another way.
             if problem and self._compare(name, self.reference[name]):
-                self.problems[name] = problem
+                self.problems[name], self.expected[name] = problem, expected
 
     def _in_shape(self, name, value):
         """`value` without stray axes of length 1, which cost one part and not all."""
@@ -122,31 +104,37 @@ class _Trial:
 
     def matches(self, mistake: Mistake) -> bool:
         """Does `mistake` give just what the learner returned?"""
+        within = self.tolerance
+        if mistake.precision is not np.float64:
+            within = tolerances(self.spec, self.case, self.reference, mistake.precision)
         if mistake.code is not None:
             imitated = run(self.spec, mistake.code, self.case)
-            return bool(imitated.values) and all(self.equals(*item) for item in imitated.values.items())
+            return bool(imitated.values) and all(
+                self.equals(name, value, within[name]) for name, value in imitated.values.items()
+            )
         try:
             with np.errstate(all="ignore"):
                 return all(
-                    self.equals(name, formula(self.case.inputs, self.values))
+                    self.equals(name, formula(self.case.inputs, self.values), within[name])
                     for name, formula in mistake.formulas.items()
                 )
-        except (ValueError, IndexError):  # shapes that do not fit: another mistake
+        except (ValueError, TypeError, IndexError):  # shapes that do not fit: another mistake
             return False
 
-    def equals(self, name: str, wrong) -> bool:
+    def equals(self, name: str, wrong, within: float | None = None) -> bool:
         """Did the learner return `wrong` as `name`, to rounding?"""
+        within = self.tolerance[name] if within is None else within
         got, wrong = self.values[name], np.squeeze(wrong)
         return np.squeeze(got).shape == wrong.shape and bool(
-            np.allclose(np.squeeze(got), wrong, rtol=0, atol=self._slack(name, wrong), equal_nan=True)
+            np.allclose(np.squeeze(got), wrong, rtol=0, atol=self._slack(name, wrong, within), equal_nan=True)
         )
 
-    def _slack(self, name, value):
-        """The tolerance, for a value of another size than the reference's."""
+    def _slack(self, name, value, within):
+        """The tolerance `within`, for a value of another size than the reference's."""
         size, usual = (np.max(np.abs(v), initial=0.0) for v in (value, self.reference[name]))
         if not np.isfinite(size) or usual == 0:
-            return self.tolerance[name]
-        return self.tolerance[name] * max(1.0, float(size / usual))
+            return within
+        return within * max(1.0, float(size / usual))
 
     def _compare(self, name, expected) -> str:
         got = self.values[name]
@@ -155,7 +143,7 @@ class _Trial:
         if not np.all(np.isfinite(got)):
             return f"{name} holds NaN or infinite values, expected finite numbers"
         off = np.abs(got - expected)
-        if np.max(off) <= self._slack(name, expected):
+        if np.max(off) <= self._slack(name, expected, self.tolerance[name]):
             return ""
         at = np.unravel_index(np.argmax(off), off.shape)
         where = "".join(f"[{i}]" for i in at)
@@ -165,13 +153,13 @@ class _Trial:
 def _judge_part(spec: Spec, part: Part, trials: list[_Trial], mistakes: list[Mistake]) -> PartResult:
     looked_at = sorted((t for t in trials if t.case.kind in part.kinds), key=lambda trial: trial.size)
     for trial in looked_at:
-        problem = trial.outcome.error or next(
-            (trial.problems[name] for name in part.nodes if name in trial.problems), ""
-        )
+        wrong = [name for name in part.nodes if name in trial.problems]
+        problem = trial.outcome.error or (trial.problems[wrong[0]] if wrong else trial.slow)
         if problem:
+            gist = trial.outcome.gist or (f"{wrong[0]} is not what it should be" if wrong else trial.slow)
             where = "" if trial.outcome.unfinished else trial.case.name
             credit = _kept(spec, part, looked_at, mistakes)
-            return PartResult(part.title, part.weight, credit, problem, where, part.hint)
+            return PartResult(part.title, part.weight, credit, problem, where, part.hint, gist)
     return PartResult(part.title, part.weight)
 
 
@@ -180,27 +168,28 @@ def _kept(spec: Spec, part: Part, trials: list[_Trial], mistakes: list[Mistake])
     failed = {name for trial in trials for name in part.nodes if name in trial.problems}
     behind = [mistake for mistake in mistakes if failed & spec.touched(mistake)]
     explained = {name for mistake in behind for name in spec.touched(mistake)}
-    if any(trial.outcome.error for trial in trials) or not failed <= explained:
+    if any(trial.outcome.error or trial.slow for trial in trials) or not failed <= explained:
         return 0.0
     return min(mistake.keeps for mistake in behind)
 
 
 def _judge_interface(trials: list[_Trial], earned: bool) -> PartResult:
     for trial in trials:
-        problem, hint = "", ""
+        problem, gist, hint = "", "", ""
         if trial.outcome.changed:
-            problem = " and ".join(trial.outcome.changed) + " changed during the call"
+            problem = gist = " and ".join(trial.outcome.changed) + " changed during the call"
             hint = (
                 "An operation such as x -= mean writes into the caller's array. Write x = x - mean instead."
             )
         elif trial.misshapen:
-            problem = trial.misshapen[0]
+            problem, gist = trial.misshapen[0], "an output has an axis of length 1 too many or too few"
             hint = "keepdims=True leaves an axis of length 1, and so does reshape(-1, 1)."
         if problem:
-            return PartResult(INTERFACE.title, INTERFACE.weight, 0.0, problem, trial.case.name, hint)
+            return PartResult(INTERFACE.title, INTERFACE.weight, 0.0, problem, trial.case.name, hint, gist)
     if not earned:
         # Leaving the inputs alone is no merit of a function that gets nothing right.
-        return PartResult(INTERFACE.title, INTERFACE.weight, 0.0, "counts once another part passes")
+        waits = "counts once another part passes"
+        return PartResult(INTERFACE.title, INTERFACE.weight, 0.0, waits, gist=waits)
     return PartResult(INTERFACE.title, INTERFACE.weight)
 
 
@@ -209,57 +198,56 @@ def _diagnose(spec: Spec, trials: list[_Trial]) -> list[Mistake]:
     answered = [trial for trial in trials if trial.outcome.values]
     found: list[Mistake] = []
     for mistake in spec.mistakes:
-        if failed & spec.touched(mistake) and all(trial.matches(mistake) for trial in answered):
+        shown = failed & spec.touched(mistake)
+        if mistake.precision is not np.float64:  # rounding to fewer digits shows everywhere
+            shown &= {name for trial in trials if trial.case.kind == "typical" for name in trial.problems}
+        if shown and all(trial.matches(mistake) for trial in answered):
             found.append(mistake)
             failed -= spec.touched(mistake)
     return found
 
 
-def _advise(spec, trials, mistakes: list[Mistake], results: list[PartResult]) -> tuple[str, ...]:
-    """The sentences of the mistakes that fit; failing these, a guess; failing that, the hints."""
-    *parts, interface = results
+def _guesses(spec, trials, mistakes: list[Mistake]) -> list[str]:
+    """What small slips would explain, where no named mistake does."""
     answered = [trial for trial in trials if trial.outcome.values]
     explained = {name for mistake in mistakes for name in spec.touched(mistake)}
     failed = {name for trial in answered for name in trial.problems}
-    guesses = [guess(spec, name, answered) for name in spec.nodes if name in failed - explained]
-    hints = [] if mistakes or any(guesses) else [part.hint for part in parts if not part.passed]
-    sentences = [*(mistake.says for mistake in mistakes), *guesses, *hints, interface.hint]
-    return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
+    doubtful = [name for name in spec.nodes if name in failed - explained]
+    return [guess(spec, name, answered) for name in doubtful if not _follows(spec, name, answered)]
 
 
-def _name_outputs(spec, returned) -> dict[str, np.ndarray]:
-    wanted = ", ".join(spec.outputs)
-    if returned is None:
-        raise ValueError(f"it returned None, expected {wanted}; does it end with a return?")
-    if len(spec.outputs) == 1 and not isinstance(returned, tuple):
-        returned = (returned,)
-    if not isinstance(returned, tuple | list) or len(returned) != len(spec.outputs):
-        count = len(returned) if isinstance(returned, tuple | list) else 1
-        raise ValueError(f"it returned {count} value(s), expected {len(spec.outputs)}: {wanted}")
-    return {name: _as_real_array(name, value) for name, value in zip(spec.outputs, returned, strict=True)}
+def _follows(spec, name, trials) -> bool:
+    """Is `name` right, given the learner's earlier nodes? NaN among those makes it NaN too."""
+    as_it_should_be = Mistake("none", "", {name: spec.nodes[name].formula})
+    return all(trial.matches(as_it_should_be) for trial in trials)
 
 
-def _as_real_array(name, value) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} is a {type(value).__name__}, expected an array of numbers")
-    return array.astype(np.float64)
+def _troubled(parts: tuple[Part, ...], results: list[PartResult]) -> list[Part]:
+    """One part for each trouble: a node that fails on ordinary cases fails on awkward ones too."""
+    troubled, failed = [], set()
+    for part, result in zip(parts, results, strict=False):  # the interface has no part of its own
+        if not result.passed and not failed.intersection(part.nodes):
+            troubled.append(part)
+            failed.update(part.nodes)
+    return troubled
 
 
-def _describe(problem: Exception) -> str:
-    """The error in a sentence, with the learner's last line on the way to it."""
-    frames = traceback.extract_tb(problem.__traceback__)
-    own = [frame for frame in frames if frame.filename != __file__ and "site-packages" not in frame.filename]
-    line = f" at the line `{own[-1].line}`" if own and own[-1].line else ""
-    return f"{type(problem).__name__}: {problem}{line}"
-
-
-def _copy(value):
-    return value.copy(order="K") if isinstance(value, np.ndarray) else value
-
-
-def _same(value, original) -> bool:
-    return np.array_equal(value, original) if isinstance(original, np.ndarray) else True
+def _evidence(spec: Spec, trials: list[_Trial]) -> Evidence | None:
+    """The smallest case that goes wrong, at the first node of the graph that does."""
+    failing = sorted((trial for trial in trials if trial.problems), key=lambda trial: trial.size)
+    if not failing:
+        return None
+    trial = failing[0]
+    order = list(spec.nodes)
+    node = next(name for name in order if name in trial.problems)
+    return Evidence(
+        node,
+        tuple(name for name in order[: order.index(node)] if name in trial.values),
+        trial.case.name,
+        as_text(trial.case.inputs),
+        trial.expected[node],
+        trial.values[node],
+    )
 
 
 def _number(value: float, other: float) -> str:
@@ -267,4 +255,4 @@ def _number(value: float, other: float) -> str:
     for digits in (4, 6, 9, 13):
         if f"{value:.{digits}g}" != f"{other:.{digits}g}":
             return f"{value:.{digits}g}"
-    return f"{value!r}"
+    return f"{float(value)!r}"

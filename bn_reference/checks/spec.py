@@ -35,11 +35,14 @@ class Case:
         Which parts look at it: ``"typical"``, ``"edge"``, ``"offset"``.
     inputs : dict
         Keyword arguments, in the order of the signature.
+    seconds : float, optional
+        The longest that the call may take. None sets no limit.
     """
 
     name: str
     kind: str
     inputs: Values
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ class Mistake:
     code : callable, optional
         In place of formulas: a whole wrong answer, called as the learner's is. For answers that are
         more than a function of arrays, such as a module with buffers.
+    precision : type
+        How closely it has to be reproduced: ``numpy.float32`` for mistakes that consist in rounding.
     """
 
     name: str
@@ -115,10 +120,28 @@ class Mistake:
     formulas: Mapping[str, Formula] = field(default_factory=dict)
     keeps: float = 0.0
     code: Callable | None = None
+    precision: type = np.float64
 
 
 def call_with_arguments(function: Callable, inputs: Values) -> object:
-    """Call `function` with `inputs` by position, whatever the learner named its parameters."""
+    """Call `function` with `inputs` by position, whatever the learner named its parameters.
+
+    Parameters
+    ----------
+    function : callable
+    inputs : dict
+        In the order of the signature.
+
+    Returns
+    -------
+    object
+        What `function` returns.
+
+    Examples
+    --------
+    >>> call_with_arguments(lambda a, b: a - b, {"x": 5, "y": 3})
+    2
+    """
     return function(*inputs.values())
 
 
@@ -156,7 +179,7 @@ class Spec:
     parts: tuple[Part, ...]
     mistakes: tuple[Mistake, ...] = field(default=())
     chapter: str = "index"
-    call: Callable[[Callable, Values], object] = call_with_arguments
+    call: Callable[[Callable, Values], object] = field(default_factory=lambda: call_with_arguments)
 
     def expected(self, case: Case) -> dict[str, np.ndarray]:
         """The right outputs for `case`, by the reference, in float64 or wider."""
@@ -185,7 +208,22 @@ class Spec:
 
 
 def in_float64(inputs: Values) -> dict[str, object]:
-    """`inputs` with every floating array widened to float64."""
+    """`inputs` with every array in float64.
+
+    Parameters
+    ----------
+    inputs : dict
+
+    Returns
+    -------
+    dict
+        The same names; what is no array stays as it is.
+
+    Examples
+    --------
+    >>> in_float64({"x": np.ones(2, np.float32), "eps": 0.1})
+    {'x': array([1., 1.]), 'eps': 0.1}
+    """
     return {
         name: value.astype(np.float64) if isinstance(value, np.ndarray) else value
         for name, value in inputs.items()

@@ -70,11 +70,14 @@ def batch_renorm(
     if training:
         axes = reduction_axes(input.ndim)
         with torch.no_grad():
-            var, mean = torch.var_mean(wide, dim=axes, correction=0)
+            # The mean in two parts, so that rounding takes nothing from its distance to the running one.
+            mean = wide.mean(axes)
+            var, residue = torch.var_mean(wide - channel(mean), dim=axes, correction=0)
             std = torch.sqrt(var + positive_eps(eps))
+            distance = (mean - running_mean) + residue
             r = (std / running_std).clamp(1 / r_max, r_max)
-            d = ((mean - running_mean) / running_std).clamp(-d_max, d_max)
-            running_mean += momentum * (mean - running_mean)
+            d = (distance / running_std).clamp(-d_max, d_max)
+            running_mean += momentum * distance
             running_std += momentum * (std - running_std)
         y = normalize(wide, axes, eps) * channel(r) + channel(d)
     else:

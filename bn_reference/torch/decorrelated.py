@@ -80,7 +80,7 @@ def zca_batch_norm(input: Tensor, eps: float = 1e-5) -> Tensor:
 
     Notes
     -----
-    Huang et al. 2018 (arXiv 1804.08450), Algorithm 1; see `bn_reference.decorrelated`.
+    Huang et al. 2018 (arXiv 1804.08450); see `bn_reference.decorrelated`.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def iter_norm(input: Tensor, iterations: int = 5, eps: float = 1e-5) -> Tensor:
 
     Notes
     -----
-    Huang et al. 2019 (arXiv 1904.03441), Algorithm 1.
+    Huang et al. 2019 (arXiv 1904.03441); see `bn_reference.decorrelated`.
 
     Examples
     --------
@@ -139,6 +139,8 @@ def _covariance(input, eps):
     """Centred columns, shape (C, m), and ``covariance + eps * I``."""
     check_channels(input)
     columns = input.to(torch.promote_types(input.dtype, torch.float32)).movedim(1, 0).flatten(1)
+    # A mean is rounded, by much where it is large: so twice, and the first one as a constant.
+    columns = columns - columns.detach().mean(1, keepdim=True)
     centered = columns - columns.mean(1, keepdim=True)
     eye = torch.eye(len(columns), dtype=columns.dtype, device=columns.device)
     return centered, centered @ centered.mT / columns.shape[1] + positive_eps(eps) * eye

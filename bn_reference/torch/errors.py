@@ -18,4 +18,10 @@ class ArgumentError(ValueError, RuntimeError):
 
 
 class InputTypeError(TypeError, NotImplementedError):
-    """The input is no tensor of real floating dtype."""
+    """The input is no tensor of real floating dtype.
+
+    Examples
+    --------
+    >>> issubclass(InputTypeError, TypeError), issubclass(InputTypeError, NotImplementedError)
+    (True, True)
+    """

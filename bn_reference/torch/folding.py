@@ -6,11 +6,18 @@ import numpy as np
 import torch
 
 from bn_reference.folding import fold_batchnorm as fold_arrays
+from bn_reference.torch.sync import SyncBatchNorm
 
 FOLDABLE = (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
 """Layers whose weight counts the outputs in axis 0."""
 
-NORMALIZATIONS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d, torch.nn.SyncBatchNorm)
+NORMALIZATIONS = (
+    torch.nn.BatchNorm1d,
+    torch.nn.BatchNorm2d,
+    torch.nn.BatchNorm3d,
+    torch.nn.SyncBatchNorm,
+    SyncBatchNorm,
+)
 
 
 def fold_batchnorm(layer: torch.nn.Module, norm: torch.nn.Module) -> torch.nn.Module:

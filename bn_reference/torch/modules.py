@@ -50,8 +50,22 @@ class BatchNorm1d(_BatchNormForward, torch.nn.BatchNorm1d):
 
 
 class BatchNorm2d(_BatchNormForward, torch.nn.BatchNorm2d):
-    """Batch Normalization of images ``(N, C, H, W)``; see ``torch.nn.BatchNorm2d``."""
+    """Batch Normalization of images ``(N, C, H, W)``; see ``torch.nn.BatchNorm2d``.
+
+    Examples
+    --------
+    >>> images = torch.tensor([0.0, 2.0]).reshape(1, 1, 1, 2)
+    >>> BatchNorm2d(1)(images).flatten().detach().round(decimals=3).tolist()
+    [-1.0, 1.0]
+    """
 
 
 class BatchNorm3d(_BatchNormForward, torch.nn.BatchNorm3d):
-    """Batch Normalization of volumes ``(N, C, D, H, W)``; see ``torch.nn.BatchNorm3d``."""
+    """Batch Normalization of volumes ``(N, C, D, H, W)``; see ``torch.nn.BatchNorm3d``.
+
+    Examples
+    --------
+    >>> volumes = torch.tensor([0.0, 2.0]).reshape(1, 1, 1, 1, 2)
+    >>> BatchNorm3d(1)(volumes).flatten().detach().round(decimals=3).tolist()
+    [-1.0, 1.0]
+    """

@@ -61,12 +61,18 @@ def normalize(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
     -------
     Tensor, shape of `x`, float32 or wider
 
+    Notes
+    -----
+    The mean, too, is rounded, by much where it is large. So a first mean is taken out as a
+    constant, which the result does not depend on, and then the small mean of what is left.
+
     Examples
     --------
     >>> normalize(torch.tensor([[1.0, 3.0], [2.0, 8.0]]), (1,), eps=0.0).tolist()
     [[-1.0, 1.0], [-1.0, 1.0]]
     """
     x = _widened(x)
+    x = x - x.detach().mean(axes, keepdim=True)
     x_hat, _ = Rescale.apply(x - x.mean(axes, keepdim=True), axes, eps)
     return x_hat
 
@@ -82,9 +88,10 @@ def layer_norm(
 
     Parameters
     ----------
-    input : Tensor, shape (*batch, *normalized_shape), floating
+    input : Tensor, floating
+        Its last axes have the lengths of `normalized_shape`.
     normalized_shape : tuple of int
-        The last axes.
+        The lengths of the axes to normalise over.
     weight, bias : Tensor of shape `normalized_shape`, or None
         ``gamma`` and ``beta``; None stands for ones and zeros.
     eps : float
@@ -124,9 +131,10 @@ def rms_norm(
 
     Parameters
     ----------
-    input : Tensor, shape (*batch, *normalized_shape), floating
+    input : Tensor, floating
+        Its last axes have the lengths of `normalized_shape`.
     normalized_shape : tuple of int
-        The last axes.
+        The lengths of the axes to normalise over.
     weight : Tensor of shape `normalized_shape`, or None
         ``gamma``; None stands for ones.
     eps : float, optional
@@ -146,7 +154,7 @@ def rms_norm(
 
     Notes
     -----
-    Zhang & Sennrich 2019, Equation 4.
+    Zhang & Sennrich 2019, Section 4.
 
     Examples
     --------

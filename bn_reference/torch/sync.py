@@ -10,7 +10,7 @@ from functools import reduce
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from bn_reference.layouts import per_channel, positive_eps, reduction_axes
 from bn_reference.moments import Moments, combine
@@ -18,30 +18,63 @@ from bn_reference.torch.functional import batch_norm
 from bn_reference.torch.layouts import check_channels
 
 
+class SumOverProcesses(torch.autograd.Function):
+    """``(values, group) -> total``, the same in each process.
+
+    The loss is the sum of what the processes hold of it, and each of them uses the total: so the
+    gradient is summed over the processes as well.
+    """
+
+    @staticmethod
+    def forward(ctx, values, group):
+        ctx.group = group
+        total = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total, group=group)
+        return total
+
+    @staticmethod
+    def backward(ctx, dtotal):
+        return SumOverProcesses.apply(dtotal, ctx.group), None
+
+
 class SyncNormalize(torch.autograd.Function):
-    """``(x, mean, std, m, group) -> x_hat``, for the mean and deviation of the joined batch.
+    """``(x, mean, std, m, group) -> (x_hat, rstd)``, for the mean and deviation of the joined batch.
 
     `mean` and `std` come in as constants: their dependence on ``x`` is in the backward pass, the
     closed form of `bn_reference.batchnorm.batchnorm_backward`, whose two sums run over all
-    processes. There is no double backward.
+    processes. What it uses are outputs, so that double backward comes out right. `mean` is in
+    float64 whatever the dtype of ``x``.
     """
 
     @staticmethod
     def forward(ctx, x, mean, std, m, group):
-        x_hat = (x - per_channel(mean, x.ndim)) / per_channel(std, x.ndim)
-        ctx.save_for_backward(x_hat, std)
+        # The mean in two parts, so that rounding to the dtype of x takes nothing from it.
+        high = mean.to(x.dtype)
+        low = (mean - high).to(x.dtype)
+        x_hat = (x - per_channel(high, x.ndim) - per_channel(low, x.ndim)) / per_channel(std, x.ndim)
+        rstd = 1 / std
+        ctx.save_for_backward(x_hat, rstd)
         ctx.m, ctx.group = m, group
-        return x_hat
+        ctx.set_materialize_grads(False)
+        return x_hat, rstd
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, dx_hat):
-        x_hat, std = ctx.saved_tensors
-        axes = reduction_axes(x_hat.ndim)
-        sums = torch.stack([dx_hat.sum(axes), (dx_hat * x_hat).sum(axes)])
-        dist.all_reduce(sums, group=ctx.group)
-        mean_dx_hat, mean_along = (per_channel(v, x_hat.ndim) for v in sums / ctx.m)
-        dx = (dx_hat - mean_dx_hat - x_hat * mean_along) / per_channel(std, x_hat.ndim)
+    def backward(ctx, dx_hat, drstd):
+        x_hat, rstd = ctx.saved_tensors
+        axes, m = reduction_axes(x_hat.ndim), ctx.m
+
+        def channel(vector):
+            return per_channel(vector, x_hat.ndim)
+
+        dx = torch.zeros_like(x_hat)
+        if dx_hat is not None:
+            sums = torch.stack([dx_hat.sum(axes), (dx_hat * x_hat).sum(axes)])
+            mean_dx_hat, mean_along = SumOverProcesses.apply(sums, ctx.group) / m
+            dx = channel(rstd) * (dx_hat - channel(mean_dx_hat) - x_hat * channel(mean_along))
+        # A gradient reaches the reciprocal in double backward alone.
+        if drstd is not None:
+            drstd = SumOverProcesses.apply(drstd, ctx.group)
+            dx = dx - channel(drstd * rstd**2 / m) * x_hat
         return dx, None, None, None, None
 
 
@@ -84,7 +117,18 @@ def sync_batch_norm(
     Notes
     -----
     Ioffe & Szegedy 2015, Algorithm 1, with the moments put together after Chan, Golub &
-    LeVeque 1983, in float64. At inference no process hears of another.
+    LeVeque 1983, in float64. At inference no process hears of another. Second derivatives are
+    those of the joined batch too, if each process takes them.
+
+    Examples
+    --------
+    One process by itself, which a group may be:
+
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> x = torch.tensor([[1.0], [3.0]])
+    >>> sync_batch_norm(x, None, None, training=True, eps=0.0).tolist()
+    [[-1.0], [1.0]]
+    >>> dist.destroy_process_group()
     """
     if not training:
         return batch_norm(input, running_mean, running_var, weight, bias, training=False, eps=eps)
@@ -107,20 +151,54 @@ def sync_batch_norm(
                 running.copy_((1 - momentum) * running + momentum * new)
 
     std = torch.sqrt(m2 / count + eps)
-    y = SyncNormalize.apply(wide, mean.to(wide.dtype), std.to(wide.dtype), count, group)
+    y, _ = SyncNormalize.apply(wide, mean, std.to(wide.dtype), count, group)
     y = y if weight is None else y * per_channel(weight, input.ndim)
     y = y if bias is None else y + per_channel(bias, input.ndim)
     return y.to(input.dtype)
 
 
-class SyncBatchNorm(torch.nn.SyncBatchNorm):
-    """``torch.nn.SyncBatchNorm`` over our `sync_batch_norm`, on CPUs too; it shares its ``state_dict``.
+class SyncBatchNorm(_BatchNorm):
+    """``torch.nn.SyncBatchNorm`` over our `sync_batch_norm`; it shares its ``state_dict``.
 
-    In training ``torch.distributed`` must be initialised.
+    It works on CPUs too, by itself and under ``DistributedDataParallel``. That is why it is no
+    subclass of torch's, which ``DistributedDataParallel`` refuses there. In training
+    ``torch.distributed`` must be initialised.
+
+    Parameters
+    ----------
+    num_features : int
+        The channels.
+    eps, momentum, affine, track_running_stats
+        As for ``torch.nn.BatchNorm1d``.
+    process_group : ProcessGroup, optional
+        By default all processes.
+    device, dtype
+        As for ``torch.nn.BatchNorm1d``.
+
+    Examples
+    --------
+    >>> layer = SyncBatchNorm(1).eval()
+    >>> layer.load_state_dict(torch.nn.BatchNorm1d(1).state_dict())
+    <All keys matched successfully>
+    >>> layer(torch.tensor([[5.0]])).detach().round(decimals=3).tolist()
+    [[5.0]]
     """
 
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: dist.ProcessGroup | None = None,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device=device, dtype=dtype)
+        self.process_group = process_group
+
     def forward(self, input: Tensor) -> Tensor:
-        self._check_input_dim(input)
         tracks = self.track_running_stats
         momentum = self.momentum
         if self.training and tracks and self.num_batches_tracked is not None:
@@ -147,8 +225,11 @@ def _joined_moments(x, group):
     m = x.numel() // channels
     here = torch.zeros(3, channels, dtype=torch.float64, device=x.device)
     if m:
-        var, mean = torch.var_mean(x, dim=reduction_axes(x.ndim), correction=0)
-        here[0], here[1], here[2] = m, mean, var.double() * m
+        # Around a first mean, which rounding may have moved; so the second one is small.
+        axes = reduction_axes(x.ndim)
+        first = x.mean(axes)
+        var, mean = torch.var_mean(x - per_channel(first, x.ndim), dim=axes, correction=0)
+        here[0], here[1], here[2] = m, first.double() + mean, var.double() * m
     everywhere = [torch.empty_like(here) for _ in range(dist.get_world_size(group))]
     dist.all_gather(everywhere, here, group=group)
 

@@ -7,6 +7,12 @@ import pytest
 from tests.course import ASSIGNMENTS, ROOT, run
 
 
+@pytest.fixture(scope="session", params=ASSIGNMENTS)
+def assignment(request):
+    """Each problem set in turn."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def released_course(tmp_path_factory):
     """The course with its exercises made anew from the solutions."""
@@ -22,10 +28,9 @@ def released_course(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def graded_course(released_course):
-    """The same, after the sample class has handed in, been graded and been given feedback."""
-    for name in ASSIGNMENTS:
-        run("python", "-m", "grading.sample_class", name, cwd=released_course)
-        run("nbgrader", "autograde", name, cwd=released_course)
-        run("nbgrader", "generate_feedback", name, cwd=released_course)
+def graded_course(released_course, assignment):
+    """The same, after the sample class has handed in the assignment, been graded and been given feedback."""
+    run("python", "-m", "grading.sample_class", assignment, cwd=released_course)
+    run("nbgrader", "autograde", assignment, cwd=released_course)
+    run("nbgrader", "generate_feedback", assignment, cwd=released_course)
     return released_course

@@ -1,9 +1,10 @@
 """Does filling a learner's cells into an exercise give the notebook they would hand in?"""
 
+import nbformat
 import nbformat.v4 as v4
 import pytest
 
-from grading.sample_class import fill_in
+from grading.sample_class import fill_in, hand_in
 
 
 @pytest.fixture
@@ -42,3 +43,15 @@ def test_answer_to_no_cell_is_refused(exercise):
     answers = v4.new_notebook(cells=[v4.new_code_cell("x", metadata={"answers": "part_9"})])
     with pytest.raises(ValueError, match="'part_9', expected the grade id"):
         fill_in(exercise, answers)
+
+
+def test_learner_without_a_sample_has_not_handed_in(tmp_path, exercise):
+    """Does somebody who skipped this problem set get no submission, and the others theirs?"""
+    (tmp_path / "exercises/ps1").mkdir(parents=True)
+    nbformat.write(exercise, tmp_path / "exercises/ps1/ps1.ipynb")
+    for learner, assignment in (("ada", "ps1"), ("quinn", "ps2")):
+        (tmp_path / "samples" / learner).mkdir(parents=True)
+        (tmp_path / "samples" / learner / f"{assignment}.md").write_text("")
+    submitted = tmp_path / "submitted"
+    assert hand_in(tmp_path / "samples", tmp_path / "exercises", submitted, "ps1") == ["ada"]
+    assert [path.name for path in submitted.rglob("*.ipynb")] == ["ps1.ipynb"]

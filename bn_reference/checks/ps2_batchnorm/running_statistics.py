@@ -53,20 +53,26 @@ RUNNING = Spec(
             "running mean",
             2,
             ("running_mean",),
+            nudge="Which of the two values gets the weight momentum?",
             hint="(1 - momentum) of the old value, momentum of the new one.",
+            source="The chapter's section 'Running statistics', and the page 'Notation': momentum.",
         ),
         Part(
             "running variance",
             3,
             ("running_var",),
+            nudge="Which of the two variances is var, and which does running_var take in?",
             hint="Make the variance of the batch unbiased first (times m / (m - 1)), then average as for the mean.",
+            source="Ioffe & Szegedy 2015, Algorithm 2, line 10: m / (m - 1).",
         ),
         Part(
             "momentum 0 and 1, and the smallest batch",
             1,
             ("running_mean", "running_var"),
             ("edge",),
+            nudge="What should be left of the old value with momentum 1, and of the new one with momentum 0?",
             hint="With momentum 1 the old value is gone; with momentum 0 nothing changes.",
+            source="The chapter's section 'Running statistics'.",
         ),
     ),
     mistakes=(
@@ -129,9 +135,108 @@ RUNNING = Spec(
             keeps=0.25,
         ),
         Mistake(
+            "correction_forgets_the_fraction",
+            "Your unbiased variance is var / (m - 1). var is an average already: multiply by m as well, "
+            "var * m / (m - 1).",
+            {"running_var": lambda i, v: _moved(i, "running_var", i["var"] / (i["m"] - 1))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "running_standard_deviation",
+            "Your running variance takes in a standard deviation. Keep the variance itself; inference takes the root.",
+            {"running_var": lambda i, v: _moved(i, "running_var", np.sqrt(_unbiased(i)))},
+        ),
+        Mistake(
+            "new_value_with_full_weight",
+            "Your new value has its full weight. It gets the weight momentum, so that the weights add up to 1.",
+            {
+                "running_mean": lambda i, v: (1 - i["momentum"]) * i["running_mean"] + i["mean"],
+                "running_var": lambda i, v: (1 - i["momentum"]) * i["running_var"] + _unbiased(i),
+            },
+            keeps=0.25,
+        ),
+        Mistake(
+            "momentum_hard_coded",
+            "Your momentum is always 0.1. Use the argument momentum that the caller passes.",
+            {
+                "running_mean": lambda i, v: 0.9 * i["running_mean"] + 0.1 * i["mean"],
+                "running_var": lambda i, v: 0.9 * i["running_var"] + 0.1 * _unbiased(i),
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "mean_corrected_too",
+            "Your mean is multiplied by m / (m - 1) as well. Only the variance is biased; the mean is right as it is.",
+            {"running_mean": lambda i, v: _moved(i, "running_mean", i["mean"] * i["m"] / (i["m"] - 1))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "results_swapped",
+            "Your results are returned in each other's place. The order is new_mean, new_var.",
+            {
+                "running_mean": lambda i, v: _moved(i, "running_var", _unbiased(i)),
+                "running_var": lambda i, v: _moved(i, "running_mean", i["mean"]),
+            },
+        ),
+        Mistake(
             "old_value_dropped",
             "Your running statistics are those of the latest batch. Mix them with the old ones.",
             {"running_mean": lambda i, v: i["mean"], "running_var": lambda i, v: _unbiased(i)},
+        ),
+        Mistake(
+            "latest_batch_returned",
+            "Your function returns mean and var as they came in: the statistics of the latest batch. Mix them with the "
+            "old ones, and make the variance unbiased.",
+            {"running_mean": lambda i, v: i["mean"], "running_var": lambda i, v: i["var"]},
+        ),
+        Mistake(
+            "statistics_not_moved",
+            "Your running statistics come back as they were. Move them towards the new values by the weight momentum.",
+            {"running_mean": lambda i, v: i["running_mean"], "running_var": lambda i, v: i["running_var"]},
+        ),
+        Mistake(
+            "momentum_ignored",
+            "Your function takes the plain average of old and new. The new value has the weight momentum, the old one "
+            "1 - momentum.",
+            {
+                "running_mean": lambda i, v: (i["running_mean"] + i["mean"]) / 2,
+                "running_var": lambda i, v: (i["running_var"] + _unbiased(i)) / 2,
+            },
+        ),
+        Mistake(
+            "old_value_not_faded_and_variance_biased",
+            "Two things: the old value gets the weight 1 - momentum, so that the weights add up to 1; and the variance "
+            "that enters running_var is the unbiased one, var * m / (m - 1).",
+            {
+                "running_mean": lambda i, v: i["running_mean"] + i["momentum"] * i["mean"],
+                "running_var": lambda i, v: i["running_var"] + i["momentum"] * i["var"],
+            },
+        ),
+        Mistake(
+            "momentum_swapped_in_variance",
+            "Your momentum weighs the old variance. It is the weight of the new value, for both statistics.",
+            {
+                "running_var": lambda i, v: (
+                    i["momentum"] * i["running_var"] + (1 - i["momentum"]) * _unbiased(i)
+                )
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "momentum_swapped_in_mean",
+            "Your momentum weighs the old mean. It is the weight of the new value, for both statistics.",
+            {
+                "running_mean": lambda i, v: (
+                    i["momentum"] * i["running_mean"] + (1 - i["momentum"]) * i["mean"]
+                )
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "corrected_twice",
+            "Your variance is corrected twice. Multiply by m / (m - 1) once.",
+            {"running_var": lambda i, v: _moved(i, "running_var", _unbiased(i) * i["m"] / (i["m"] - 1))},
+            keeps=0.5,
         ),
     ),
     chapter="batchnorm_transform",

@@ -23,11 +23,16 @@ def inference(x, gamma, beta, running_mean, running_var, eps):
     return gamma * (x - running_mean) / np.sqrt(running_var + eps) + beta
 
 
+def identity(x, eps):
+    gamma, beta = np.sqrt(x.var(0) + eps), x.mean(0)
+    return gamma, beta, forward(x, gamma, beta, eps)[0]
+
+
 WRONG = {
     "an argument negated": (
         "batchnorm_forward",
-        lambda x, g, b, e: forward(x, g, -b, e),
-        "Your y is what comes out with -beta in place of beta.",
+        lambda x, g, b, e: forward(x, -g, b, e),
+        "Your y is what comes out with -gamma in place of gamma.",
     ),
     "an argument's absolute value": (
         "batchnorm_forward",
@@ -36,14 +41,13 @@ WRONG = {
     ),
     "an argument hard-coded": (
         "update_running_statistics",
-        lambda rm, rv, mean, var, m, momentum: running(rm, rv, mean, var, m, 0.1),
-        "Your running_mean is what comes out with 0.1 in place of momentum.",
+        lambda rm, rv, mean, var, m, momentum: running(rm, rv, mean, var, m, 0.9),
+        "Your running_mean is what comes out with 0.9 in place of momentum.",
     ),
     "results in another order": (
-        "update_running_statistics",
-        lambda *a: running(*a)[::-1],
-        "Your running_mean is what running_var should be; "
-        "return them in this order: running_mean, running_var.",
+        "identity_parameters",
+        lambda x, e: identity(x, e)[::-1],
+        "Your gamma is what y should be; return them in this order: gamma, beta, y.",
     ),
     "a factor too many": (
         "batchnorm_inference",
@@ -57,8 +61,8 @@ WRONG = {
     ),
     "two slips at once": (
         "batchnorm_inference",
-        lambda x, g, b, mean, var, e: inference(x, g**2, -b, mean, var, e),
-        "Your y is what comes out with gamma**2 in place of gamma, and with -beta in place of beta.",
+        lambda x, g, b, mean, var, e: inference(x, abs(g), abs(b), mean, var, e),
+        "Your y is what comes out with abs(gamma) in place of gamma, and with abs(beta) in place of beta.",
     ),
     "a named mistake and a slip": (
         "batchnorm_inference",
@@ -94,7 +98,7 @@ def test_unknown_mistake_gets_the_hint():
     """Is nothing made up for an answer that no slip explains?"""
     verdict = report("batchnorm_inference", lambda x, *rest: inference(np.sin(x), *rest))
     assert verdict.mistakes == ()
-    assert "Algorithm 1, lines 3 and 4, with running_mean and running_var." in verdict.advice
+    assert verdict.advice == ("Algorithm 1, lines 3 and 4, with running_mean and running_var.",)
 
 
 def test_right_node_after_a_wrong_one_keeps_its_points():

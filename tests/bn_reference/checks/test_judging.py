@@ -159,6 +159,19 @@ def test_warnings_and_stderr_stay_inside(capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_looking_for_mistakes_is_silent():
+    """Does a formula that is tried in vain, on arrays that do not suit it, keep its warnings to itself?"""
+
+    def function(x, m):
+        batches = [x[start : start + m] for start in range(0, len(x), m)]
+        biased = sum(batch.var(0) for batch in batches)
+        return biased, biased
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not report("average_variances", function).passed
+
+
 def test_doing_nothing_right_earns_nothing_for_good_manners():
     """Does a function of zeros get the point for unchanged inputs?"""
 
@@ -179,3 +192,16 @@ def test_named_mistake_in_a_single_output_keeps_part_of_the_points():
 
     assert 0 < report("batchnorm_inference", without_gamma).points(10) < 10
     assert report("batchnorm_inference", with_batch_statistics).points(10) == 0
+
+
+def test_nan_that_follows_from_a_named_mistake_gets_no_other_name():
+    """np.var(x, ddof=1) is NaN for one example, and so is all after it: is only the cause named?"""
+
+    def function(x, gamma, beta, eps):
+        mean, var = x.mean(0), np.var(x, 0, ddof=1)
+        x_hat = (x - mean) / np.sqrt(var + eps)
+        return gamma * x_hat + beta, x_hat, mean, var
+
+    verdict = report("batchnorm_forward", function)
+    assert verdict.mistakes == ("variance_divides_by_n_minus_1",)
+    assert len(verdict.advice) == 1

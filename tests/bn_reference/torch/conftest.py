@@ -1,9 +1,16 @@
 """The devices that the torch tests run on."""
 
+import os
+
 import pytest
 import torch
 
 from bn_reference.torch import cpu_kernels
+
+if not torch.cuda.is_available():
+    # Triton's kernels then run in its interpreter, on the CPU. Triton reads this when it is first
+    # imported, which torch.compile does too: so it is set here, before any test runs.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 cuda = pytest.param(
     "cuda",

@@ -41,6 +41,23 @@ def cotangent_of(dout):
     return dout.cpu().numpy()
 
 
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+def test_a_large_mean_costs_no_digits(offset, device):
+    (x, weight, bias), (mean, std), dout = tensors((16, 3), device)
+    wide = [x.detach() + offset, weight.detach(), bias.detach(), mean + offset, std]
+    x, weight, bias, mean, std = (tensor.float().requires_grad_() for tensor in wide)
+    old = [tensor.detach().cpu().double().numpy() for tensor in (mean, std)]
+    arrays = [tensor.detach().cpu().double().numpy() for tensor in (x, weight, bias)]
+
+    running = mean.detach(), std.detach()
+    y = batch_renorm(x, *running, 3, 5, weight, bias, training=True, eps=EPS)
+    (dx,) = torch.autograd.grad(y, x, dout.to(y))
+
+    expected_y, cache = batchrenorm_forward(*arrays, *old, 3, 5, EPS)
+    assert_close(y, expected_y, condition=4, scale=1.0)
+    assert_close(dx, batchrenorm_backward(cotangent_of(dout), cache)[0], condition=4, scale=1.0)
+
+
 def test_inference_is_that_of_the_arrays(device):
     (x, weight, bias), running, _ = tensors((4, 3, 2), device)
     arrays, old, _ = problem((4, 3, 2))

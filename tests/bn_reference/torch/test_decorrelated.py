@@ -31,6 +31,21 @@ def test_it_is_that_of_the_arrays(shape, dtype, layer, forward, backward, device
 
 
 @both_layers
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+def test_a_large_mean_costs_no_digits(offset, layer, forward, backward, device):
+    x = torch.tensor(random_batch((16, 3), offset=offset), dtype=torch.float, device=device)
+    x.requires_grad_()
+    dout = cotangent((16, 3))
+
+    y = layer(x, eps=EPS)
+    (dx,) = torch.autograd.grad(y, x, torch.tensor(dout).to(y))
+
+    expected_y, cache = forward(x.detach().cpu().double().numpy(), eps=EPS)
+    assert_close(y, expected_y, condition=16, scale=1.0)
+    assert_close(dx, backward(dout, cache), condition=16, scale=1.0)
+
+
+@both_layers
 @pytest.mark.parametrize("equal", [False, True], ids=["random", "equal eigenvalues"])
 def test_first_and_second_derivatives(equal, layer, forward, backward):
     x = random_batch((6, 2))

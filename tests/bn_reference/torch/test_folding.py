@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from bn_reference.torch import BatchNorm2d
+from bn_reference.torch import BatchNorm1d, BatchNorm2d, SyncBatchNorm
 from bn_reference.torch.folding import fold_batchnorm
 from tests.bn_reference.batches import random_vectors
 from tests.tolerances import assert_close
@@ -49,6 +49,16 @@ def test_one_layer_does_what_both_did(layer, shape, affine, dtype, device):
 
     assert type(folded) is type(layer)
     assert_close(folded(x), norm(layer(x)), scale=1.0)
+
+
+@pytest.mark.parametrize("cls", [BatchNorm1d, SyncBatchNorm, torch.nn.BatchNorm1d, torch.nn.SyncBatchNorm])
+def test_every_batch_norm_layer_folds(cls):
+    layer, norm = copy.deepcopy(LAYERS["Linear"][0]), normalization(cls)
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    # That of torch runs on GPUs alone; the four share what inference uses.
+    same = normalization(BatchNorm1d)
+
+    assert_close(fold_batchnorm(layer, norm)(x), same(layer(x)), scale=1.0)
 
 
 def test_the_layers_that_came_in_are_not_changed():

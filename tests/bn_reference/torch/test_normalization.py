@@ -56,6 +56,59 @@ def test_it_is_that_of_torch(name, affine, options, dtype, device):
         assert_close(ours, theirs, scale=1.0)
 
 
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+@every_member
+def test_a_large_mean_costs_no_digits(name, offset, device):
+    leaves, dout = problem(name, dtype=torch.float, device=device)
+    leaves[0] = (leaves[0].detach() + offset).requires_grad_()
+    wide = [leaf.detach().double().requires_grad_() for leaf in leaves]
+
+    y = call(OURS, name, leaves, eps=0.1)
+    gradients = torch.autograd.grad(y, leaves, dout)
+
+    expected_y = call(THEIRS, name, wide, eps=0.1)
+    for ours, exact in zip(
+        (y, *gradients),
+        (expected_y, *torch.autograd.grad(expected_y, wide, dout.double())),
+        strict=True,
+    ):
+        assert_close(ours, exact, condition=4, scale=1.0)
+
+
+LAYOUTS = {
+    "channels last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "transposed": lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+    "every second value": lambda x: torch.stack([x, x], dim=-1)[..., 0],
+}
+
+
+@pytest.mark.parametrize("lay_out", LAYOUTS.values(), ids=LAYOUTS)
+@every_member
+def test_strides_do_not_matter(name, lay_out, device):
+    leaves, dout = problem(name, device=device)
+    expected_y = call(OURS, name, leaves)
+    (expected,) = torch.autograd.grad(expected_y, leaves[:1], dout)
+    x = lay_out(leaves[0].detach()).requires_grad_()
+    assert x.stride() != leaves[0].stride()
+
+    y = call(OURS, name, [x, *leaves[1:]])
+    (dx,) = torch.autograd.grad(y, x, lay_out(dout))
+
+    assert_close(y, expected_y, scale=1.0)
+    assert_close(dx, expected, scale=1.0)
+
+
+@every_member
+def test_infinite_and_undefined_values_go_where_they_go_in_torch(name):
+    (x, *parameters), _ = problem(name)
+    x = x.detach()
+    x[0, 0, 0, 0], x[1, 0, 0, 0] = float("inf"), float("nan")
+
+    y, expected = (call(functions, name, [x, *parameters]) for functions in (OURS, THEIRS))
+
+    assert torch.equal(torch.isnan(y), torch.isnan(expected))
+
+
 @with_and_without_parameters
 @every_member
 def test_first_and_second_derivatives(name, affine):
