@@ -60,15 +60,22 @@ def _dx(i, v=None, mean_part=1, x_hat_part=1, over=OVER):
     return _each(i["gamma"] / _std(i)) * (dout - mean_part * mean - x_hat_part * x_hat * along)
 
 
-def _wrong_axes(name, over, says):
-    return Mistake(
-        name,
-        says,
-        {
-            "dx": lambda i, v: _dx(i, over=over),
-            "dgamma": lambda i, v: (i["dout"] * i["x_hat"]).sum(over),
-            "dbeta": lambda i, v: i["dout"].sum(over),
-        },
+def _wrong_axes(which, over, says):
+    """Two mistakes: sums for the parameters, and means for dx, over axes that are not a channel's."""
+    return (
+        Mistake(
+            f"sums_over_{which}",
+            f"Your dgamma and dbeta sum over {says}",
+            {
+                "dgamma": lambda i, v: (i["dout"] * i["x_hat"]).sum(over),
+                "dbeta": lambda i, v: i["dout"].sum(over),
+            },
+        ),
+        Mistake(
+            f"means_over_{which}",
+            f"The means in your dx run over {says}",
+            {"dx": lambda i, v: _dx(i, over=over)},
+        ),
     )
 
 
@@ -118,29 +125,26 @@ CONVOLUTIONAL = Spec(
         ),
     ),
     mistakes=(
-        _wrong_axes(
-            "sums_over_batch_alone",
+        *_wrong_axes(
+            "batch_alone",
             0,
-            "Your sums run over the batch alone, as if each pixel were a feature of its own. A channel is one feature, "
-            "wherever it is in the image: sum over the axes 0, 2 and 3.",
+            "the batch alone, as if each pixel were a feature of its own. A channel is one feature, wherever it is in "
+            "the image: take the axes 0, 2 and 3.",
         ),
-        _wrong_axes(
-            "sums_over_image_alone",
+        *_wrong_axes(
+            "image_alone",
             (2, 3),
-            "Your sums run over each image by itself. That is instance normalization. Sum over the batch too: the axes "
-            "0, 2 and 3.",
+            "each image by itself. That is instance normalization. Take the batch too: the axes 0, 2 and 3.",
         ),
-        _wrong_axes(
-            "channels_taken_for_last",
+        *_wrong_axes(
+            "all_but_the_last_axis",
             (0, 1, 2),
-            "Your sums leave the last axis, as if channels came last. In (N, C, H, W) they are axis 1: sum over 0, 2 "
-            "and 3.",
+            "all axes but the last, as if channels came last. In (N, C, H, W) they are axis 1: take 0, 2 and 3.",
         ),
-        _wrong_axes(
-            "sums_of_each_example",
+        *_wrong_axes(
+            "each_example",
             (1, 2, 3),
-            "Your sums run over each example. That is layer normalization. Keep axis 1, the channels, and sum over 0, "
-            "2 and 3.",
+            "each example. That is layer normalization. Keep axis 1, the channels, and take 0, 2 and 3.",
         ),
         Mistake(
             "m_is_batch_size",

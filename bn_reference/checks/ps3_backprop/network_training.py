@@ -21,6 +21,7 @@ ASKED = {
     "beta_moved": 1.0,
     "running_statistics_moved": 1.0,
     "running_statistics_near": 1.0,
+    "better_than_chance_in_training_mode": 1.0,
     "finite": 1.0,
     "seconds_or_more": SECONDS,
 }
@@ -64,7 +65,9 @@ def _measure(network, inputs):
     mean, var = network["running_mean"], network["running_var"]
     off = np.abs(mean - hidden.mean(0)) / np.sqrt(hidden.var(0) + 1e-5)
     ratio = (var + 1e-5) / (hidden.var(0) + 1e-5)
+    learned = scores(network | {"x": inputs["x"]}, hidden.mean(0), hidden.var(0)).argmax(axis=1)
     return {
+        "better_than_chance_in_training_mode": float(np.mean(learned == inputs["labels"]) > 0.25),
         **{f"accuracy_up_to_{percent}": min(right.mean(), percent / 100) for percent in (80, 90, 94)},
         "gamma_moved": float(np.ptp(network["gamma"]) > 0),
         "beta_moved": float(np.ptp(network["beta"]) > 0),
@@ -106,7 +109,7 @@ TRAINING = Spec(
         Part(
             "80% of the test digits right, at inference",
             2,
-            ("accuracy_up_to_80", "finite"),
+            ("accuracy_up_to_80", "better_than_chance_in_training_mode", "finite"),
             nudge="Print the loss every twenty steps. Does it fall?",
             hint="If the loss does not fall, check network_gradients and update_network first. If it falls, check that "
             "the labels belong to the rows of x.",
@@ -158,7 +161,7 @@ TRAINING = Spec(
             "diverged",
             "Your network holds NaN or infinite values. The learning rate is too large, or the softmax overflows: take "
             "the largest score of each row out before the exponential.",
-            {name: _is(0.0) for name in ASKED},
+            {name: _is(SECONDS if name == "seconds_or_more" else 0.0) for name in ASKED},
         ),
         Mistake(
             "running_statistics_not_updated",
@@ -168,6 +171,16 @@ TRAINING = Spec(
                 "running_statistics_moved": _is(0.0),
                 "running_statistics_near": _seen("running_statistics_near", 0.0),
                 **_and_so(0.3),
+            },
+        ),
+        Mistake(
+            "at_chance",
+            "Your network knows no more than chance. Either the step goes up the gradient (the loss grows), or the "
+            "network of each step is not taken into the next, or x is shuffled and the labels are not.",
+            {
+                "better_than_chance_in_training_mode": _is(0.0),
+                "running_statistics_near": _seen("running_statistics_near", 1.0),
+                **_and_so(0.1, high=0.3),
             },
         ),
         Mistake(
@@ -190,12 +203,6 @@ TRAINING = Spec(
             "beta_never_updated",
             "Your beta is still what the network began with. It is learned like the weights.",
             {"beta_moved": _is(0.0)},
-        ),
-        Mistake(
-            "at_chance",
-            "Your network knows no more than chance. Either the step goes up the gradient (the loss grows), or the "
-            "network of each step is not taken into the next, or x is shuffled and the labels are not.",
-            _and_so(0.1, high=0.25),
         ),
         Mistake(
             "stops_too_early",
