@@ -211,5 +211,5 @@ COMBINE = Spec(
             {"count": lambda i, v: np.float64(i["count_a"])},
         ),
     ),
-    chapter="training",
+    chapter="batchnorm_transform",
 )
