@@ -16,7 +16,9 @@ from tests.tolerances import assert_close
 
 pytest.importorskip("triton", reason="Triton is not installed (it is made for Linux alone)")
 
-from bn_reference.torch import triton_kernels
+from bn_reference.torch import operators, triton_kernels
+from bn_reference.torch.functional import batch_norm
+from tests.bn_reference.torch import problems
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 EPS = 1e-5
@@ -277,3 +279,25 @@ def test_kernels_compile_for_a_gpu_with_wide_accesses(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "compiled" in done.stdout
+
+
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=DTYPES)
+@pytest.mark.parametrize("last", [False, True], ids=["C order", "channels last"])
+@pytest.mark.parametrize("shape", EXTENTS.values(), ids=EXTENTS)
+def test_batch_norm_on_these_kernels_is_that_of_torch(shape, last, dtype, monkeypatch):
+    """Do output, gradients and running statistics come out right where the operators run on Triton?"""
+    if DEVICE == "cpu":  # the interpreter takes the CPU's place
+        monkeypatch.setitem(operators.KERNELS, "CPU", triton_kernels.__name__)
+        monkeypatch.setattr(triton_kernels, "supports", lambda x: x.numel() > 0)
+    x, weight, bias, running, dout = problems.problem(shape, dtype, DEVICE)
+    if last:
+        x, dout = (v.detach().movedim(1, -1).contiguous().movedim(-1, 1) for v in (x, dout))
+        x.requires_grad_()
+
+    ours, theirs = (
+        problems.run(function, x, weight, bias, running, dout, training=True, eps=0.1)
+        for function in (batch_norm, torch.nn.functional.batch_norm)
+    )
+
+    problems.assert_same(ours, theirs)
+    assert ours[0].stride() == x.stride()
