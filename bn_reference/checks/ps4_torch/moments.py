@@ -211,5 +211,5 @@ COMBINE = Spec(
             {"count": lambda i, v: np.float64(i["count_a"])},
         ),
     ),
-    chapter="batchnorm_transform",
+    chapter="family",
 )

@@ -243,5 +243,5 @@ SYNC = Spec(
             {"y": lambda i, v: _output(i, v["mean"], v["var"], weight=False)},
         ),
     ),
-    chapter="batchnorm_transform",
+    chapter="family",
 )
