@@ -47,6 +47,7 @@ FOR_NUMBERS = {
     "sqrt({})": np.sqrt,
     **{f"{usual:g}": lambda n, usual=usual: usual for usual in (1e-5, 1e-3, 1e-8, 0.1, 0.5, 0.9, 0.99)},
 }
+FOR_FLAGS = {"not {}": lambda flag: not flag, "True": lambda flag: True, "False": lambda flag: False}
 FOR_RESULTS = {
     "-1 times": np.negative,
     "2 times": lambda r: 2 * r,
@@ -124,9 +125,11 @@ def guess(spec: Spec, name: str, trials: Sequence[Trial]) -> str:
 def _slips(inputs: Values) -> Iterator[Slip]:
     """Everything that may happen to one argument, or to two of a kind."""
     arrays = [name for name, value in inputs.items() if isinstance(value, np.ndarray) and value.size]
-    numbers = [name for name, value in inputs.items() if isinstance(value, int | float)]
+    flags = [name for name, value in inputs.items() if isinstance(value, bool)]
+    numbers = [name for name, value in inputs.items() if isinstance(value, int | float) and name not in flags]
     vectors = [name for name in arrays if inputs[name].ndim == 1]
-    for names, changes in ((vectors, FOR_VECTORS), (arrays, FOR_ARRAYS), (numbers, FOR_NUMBERS)):
+    kinds = (vectors, FOR_VECTORS), (arrays, FOR_ARRAYS), (flags, FOR_FLAGS), (numbers, FOR_NUMBERS)
+    for names, changes in kinds:
         for name in names:
             for words, change in changes.items():
                 substitute = words.format(name)

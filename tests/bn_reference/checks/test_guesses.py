@@ -28,6 +28,14 @@ def identity(x, eps):
     return gamma, beta, forward(x, gamma, beta, eps)[0]
 
 
+def layer(x, gamma, beta, running_mean, running_var, training, momentum, eps):
+    if not training:
+        return inference(x, gamma, beta, running_mean, running_var, eps), running_mean, running_var
+    y, _, mean, var = forward(x, gamma, beta, eps)
+    m = max(len(x), 2)
+    return y, *running(running_mean, running_var, mean, var, m, momentum)
+
+
 WRONG = {
     "an argument negated": (
         "batchnorm_forward",
@@ -69,6 +77,11 @@ WRONG = {
         lambda x, g, b, mean, var, e: g * (x - mean) / (np.sqrt(var) + e),
         "Two things. Your eps is added outside the square root. Use sqrt(running_var + eps), as in training. "
         "And your y is what comes out with 0 in place of beta.",
+    ),
+    "a flag taken for its opposite": (
+        "batchnorm_layer",
+        lambda x, g, b, mean, var, training, *rest: layer(x, g, b, mean, var, not training, *rest),
+        "Your y is what comes out with not training in place of training.",
     ),
     "a result rounded": (
         "batchnorm_inference",
