@@ -81,6 +81,13 @@ def test_spec_is_complete(spec):
 
 
 @pytest.mark.parametrize("spec", specs)
+def test_every_part_has_the_whole_ladder_of_help(spec):
+    """Does a learner who fails a part find where to look, then the idea, then the line to read?"""
+    lacking = [part.title for part in spec.parts if not (part.nudge and part.hint and part.source)]
+    assert lacking == []
+
+
+@pytest.mark.parametrize("spec", specs)
 def test_seeds_draw_other_values_and_shapes(spec):
     """Could an answer be written for the visible cases alone?"""
 
