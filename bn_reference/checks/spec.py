@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bn_reference.checks.calling import call_with_arguments
+
 Values = Mapping[str, object]
 Formula = Callable[[Values, Values], np.ndarray]
 
@@ -121,28 +123,6 @@ class Mistake:
     keeps: float = 0.0
     code: Callable | None = None
     precision: type = np.float64
-
-
-def call_with_arguments(function: Callable, inputs: Values) -> object:
-    """Call `function` with `inputs` by position, whatever the learner named its parameters.
-
-    Parameters
-    ----------
-    function : callable
-    inputs : dict
-        In the order of the signature.
-
-    Returns
-    -------
-    object
-        What `function` returns.
-
-    Examples
-    --------
-    >>> call_with_arguments(lambda a, b: a - b, {"x": 5, "y": 3})
-    2
-    """
-    return function(*inputs.values())
 
 
 @dataclass(frozen=True)

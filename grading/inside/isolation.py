@@ -1,0 +1,204 @@
+"""One submission in namespaces of its own: made in milliseconds after a fork, gone as a whole.
+
+The sandbox that bubblewrap has made holds for all submissions: no network, no file but the
+interpreter's and the allowed packages'. Inside it each submission gets processes, temporary
+files and shared memory of its own, limits, and a first process that watches over them.
+"""
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 2, 4, 32, 16384, 1 << 18
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
+PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 38, 47, 4, 2
+CAPABILITY_VERSION_3 = 0x20080522
+
+WATCHING = 0.02
+"""How often the first process looks at memory and processes, in seconds."""
+
+WRITABLE = ("/tmp", "/home", "/dev/shm")
+"""The folders in which a submission may write; together no more than its `disk`."""
+
+
+def enter(limits: dict, seccomp: bytes, leash: socket.socket, work: Callable[[], None]) -> None:
+    """Run `work` in namespaces of its own, under a first process that guards it; never return.
+
+    Parameters
+    ----------
+    limits : dict
+        ``memory``, ``disk`` (bytes), ``processes``, ``files`` and ``open_files``.
+    seccomp : bytes
+        The filter of system calls, compiled.
+    leash : socket
+        The grader's hold on the first process. It closes: all ends. A number comes: that process
+        is killed, or with a minus sign is sent SIGINT.
+    work : callable
+        Runs in the second process, which has no right to anything any more.
+    """
+    _check(libc.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC), "unshare")
+    first = os.fork()
+    if first:
+        os.close(leash.fileno())
+        os.waitpid(first, 0)
+        os._exit(0)
+    _check(libc.prctl(PR_SET_DUMPABLE, 0), "prctl")  # who lives here cannot look into this process
+    _mount_fresh_folders(limits)
+    _drop_capabilities()
+    private = _private_memory(os.getpid())
+    second = os.fork()
+    if second:
+        _watch(second, limits, private, leash)
+    os.close(leash.fileno())
+    os.setsid()
+    _check(libc.prctl(PR_SET_DUMPABLE, 1), "prctl")
+    _limit(limits)
+    _filter_system_calls(seccomp)
+    try:
+        work()
+    finally:
+        os._exit(0)
+
+
+def _mount_fresh_folders(limits):
+    _check(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount /")
+    options = f"size={limits['disk'] // len(WRITABLE)},nr_inodes={limits['files']},mode=1777".encode()
+    for folder in WRITABLE:
+        _check(libc.mount(b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mount {folder}")
+    _check(libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV, None), "mount /proc")
+    os.chdir("/home")
+
+
+def _drop_capabilities():
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    header, none = struct.pack("=Ii", CAPABILITY_VERSION_3, 0), bytes(24)
+    _check(libc.capset(header, none), "capset")
+    _check(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+
+
+def _limit(limits):
+    inherited = _private_memory(os.getpid()) + limits["memory"]
+    for which, value in (
+        (resource.RLIMIT_AS, _address_space() + inherited),
+        (resource.RLIMIT_FSIZE, limits["disk"]),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(which, (value, value))
+
+
+def _filter_system_calls(program):
+    """Load a compiled filter: an array of instructions of 8 bytes."""
+    memory = ctypes.create_string_buffer(program, len(program))
+    described = ctypes.create_string_buffer(
+        struct.pack("@HxxxxxxP", len(program) // 8, ctypes.addressof(memory))
+    )
+    _check(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, described, 0, 0), "seccomp")
+
+
+def _watch(second, limits, inherited, leash):
+    """Reap, count and measure until the second process ends or the leash is let go."""
+    leash.setblocking(False)
+    while True:
+        asked, _, _ = select.select([leash], [], [], WATCHING)
+        if asked:
+            _obey(leash)
+        ended = _reap(second)
+        if ended is not None:
+            _end(leash, ended)
+        pids = _others()
+        if len(pids) > limits["processes"]:
+            _end(leash, f"had {len(pids)} processes, the limit is {limits['processes']}")
+        used = sum(max(0, _private_memory(pid) - inherited) for pid in pids)
+        if used > limits["memory"]:
+            _end(leash, f"used {used / 1e9:.1f} GB of memory, the limit is {limits['memory'] / 1e9:.1f} GB")
+
+
+def _obey(leash):
+    data = leash.recv(4)
+    if len(data) < 4:
+        os._exit(0)
+    (pid,) = struct.unpack("!i", data)
+    try:
+        os.kill(abs(pid), signal.SIGINT if pid < 0 else signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has just ended by itself
+
+
+def _reap(second):
+    """How the second process ended; None while it lives."""
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return None
+            if pid == second:
+                return describe(status)
+    except ChildProcessError:
+        return "ended"
+
+
+def _end(leash, reason):
+    """Say why, and take every process along: the kernel ends them with the first."""
+    try:
+        leash.send(reason.encode())
+    finally:
+        os._exit(0)
+
+
+def describe(status: int) -> str:
+    """How a process ended, from what ``os.waitpid`` says of it.
+
+    Examples
+    --------
+    >>> describe(11)
+    'was ended by SIGSEGV'
+    >>> describe(256)
+    'exited with status 1'
+    """
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"exited with status {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
+
+
+def _others():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+
+def _private_memory(pid):
+    """The bytes of memory that a process does not share with a file: 0 if it has ended."""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            lines = dict(line.split(":", 1) for line in status)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    kilobytes = (int(lines.get(name, "0 kB").split()[0]) for name in ("RssAnon", "RssShmem", "VmSwap"))
+    return 1024 * sum(kilobytes)
+
+
+def _address_space():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()
+
+
+def _check(result, what):
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+

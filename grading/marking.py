@@ -1,0 +1,223 @@
+"""Run a rebuilt notebook: the learner's cells in the sandbox, the instructor's tests out here.
+
+Whatever a cell of the learner's does, it can only answer. The tests, the values that they expect and
+the verdict stay on this side.
+"""
+
+import ast
+import builtins
+import symtable
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import nbformat
+from nbformat import NotebookNode
+
+from grading.answers import AnswerFailed, opened
+from grading.inside import wire
+from grading.inside.display import Shell
+from grading.master import is_test
+from grading.sandbox import GRACE, Lost, Run, Sandbox
+
+SHOWN_KINDS = ("text/plain", "image/png")
+"""What is kept of what learners display. HTML and scripts would run in the instructor's browser."""
+
+IMAGE = 2 << 20
+"""The longest picture that is kept, in characters."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long things may take, in seconds: one cell, one call by a test, the whole submission."""
+
+    cell: float = 60.0
+    call: float = 60.0
+    submission: float = 600.0
+
+
+@dataclass
+class Progress:
+    """What is known of a notebook while it runs, and outlives the loss of its process."""
+
+    until: float
+    harmful: dict[int, str] = field(default_factory=dict)
+    marked: set[int] = field(default_factory=set)
+
+    def left(self, seconds: float) -> float:
+        """`seconds`, or what is left of the submission's time."""
+        return max(0.01, min(seconds, self.until - time.monotonic()))
+
+
+class _TestShell(Shell):
+    """Where tests run: it leaves ``__main__`` to the grader."""
+
+    def init_sys_modules(self):
+        self._main_mod_cache = {}
+
+
+class Examiner:
+    """Marks notebooks, one after the other.
+
+    Parameters
+    ----------
+    sandbox : Sandbox
+    times : Times
+    """
+
+    def __init__(self, sandbox: Sandbox, times: Times):
+        self._sandbox, self._times = sandbox, times
+        self._shell = _TestShell.instance()
+
+    def mark(
+        self, notebook: NotebookNode, during: Callable[[], AbstractContextManager] = nullcontext
+    ) -> list[str]:
+        """Put the outputs into `notebook`: those of the learner's cells, and those of the tests.
+
+        Parameters
+        ----------
+        notebook : NotebookNode
+            As `rebuild` makes it; the outputs of its code cells are set.
+        during : callable
+            Gives a context in which the tests run.
+
+        Returns
+        -------
+        list of str
+            What went wrong, in sentences.
+        """
+        self._shell.user_ns.clear()
+        self._shell.init_user_ns()
+        self._shell.execution_count = 1
+        progress = Progress(time.monotonic() + self._times.submission)
+        while True:
+            try:
+                with self._sandbox.submission() as run, during():
+                    self._go_through(notebook, run, progress)
+                break
+            except Lost as problem:
+                if not self._note_loss(notebook, progress, str(problem)):
+                    break
+        return [f"Cell {number + 1} {why}." for number, why in sorted(progress.harmful.items())]
+
+    def _go_through(self, notebook, run, progress):
+        """All cells in order; those that are known to end everything are left out."""
+        for number, cell in enumerate(notebook.cells):
+            if cell.cell_type != "code" or number in progress.harmful:
+                continue
+            self._at = number
+            if is_test(cell):
+                if number not in progress.marked:
+                    cell.outputs = self._test(cell.source, run, progress)
+                    progress.marked.add(number)
+                cell.execution_count = number + 1
+            else:
+                self._define(cell)
+                cell.outputs = cleaned(self._run_cell(cell.source, run, progress))
+                cell.execution_count = number + 1
+
+    def _run_cell(self, source, run: Run, progress):
+        seconds = progress.left(self._times.cell)
+        try:
+            return run.ask(seconds, do="run", source=source).get("outputs")
+        except wire.TimedOut:
+            run.interrupt()
+        try:
+            return run.hear(GRACE).get("outputs")
+        except wire.TimedOut:
+            raise Lost(f"took more than {seconds:g} s and could not be interrupted") from None
+
+    def _define(self, cell):
+        """What a locked cell imports and defines, the tests may use: the instructor's, not the learner's."""
+        if not cell.metadata.get("nbgrader", {}).get("locked"):
+            return
+        tree = ast.parse(self._shell.transform_cell(cell.source))
+        kept = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
+        tree.body = [statement for statement in tree.body if isinstance(statement, kept)]
+        exec(compile(tree, "<locked cell>", "exec"), self._shell.user_ns)
+
+    def _test(self, source, run, progress):
+        names = free_names(self._shell.transform_cell(source)) - self._shell.user_ns.keys()
+        with opened(run, progress.left(self._times.call)) as branch:
+            for name in names:
+                try:
+                    self._shell.user_ns[name] = branch.ask("look_up", name=name)
+                except AnswerFailed:
+                    continue  # the test will say that there is no such name
+            outputs = self._shell.run(source)
+            for name in names:
+                self._shell.user_ns.pop(name, None)
+        # What goes to stderr would cost all points, and a warning of the grader is not the learner's.
+        return [nbformat.from_dict(each) for each in outputs if each.get("name") != "stderr"]
+
+    def _note_loss(self, notebook, progress, problem):
+        """Remember which cell it was; say whether to try again without it."""
+        cell = notebook.cells[self._at]
+        progress.harmful[self._at] = problem
+        cell.outputs = [failure("SubmissionEnded", f"this cell {problem}. The other cells were run without it")]
+        if progress.until > time.monotonic():
+            return True
+        for other in notebook.cells[self._at :]:
+            if other.cell_type == "code" and is_test(other) and not other.outputs:
+                other.outputs = [failure("SubmissionEnded", "the time for this submission was used up before")]
+        return False
+
+
+def free_names(source: str) -> set[str]:
+    """The names that a piece of code uses and does not itself define, but for Python's own.
+
+    Examples
+    --------
+    >>> sorted(free_names("import numpy as np\\nx = 2\\nassert np.all(f(x) == [g(y) for y in z])"))
+    ['f', 'g', 'z']
+    """
+    todo, used, defined = [symtable.symtable(source, "<test>", "exec")], set(), set()
+    while todo:
+        table = todo.pop()
+        todo += table.get_children()
+        for symbol in table.get_symbols():
+            if table.get_type() == "module" and (symbol.is_assigned() or symbol.is_imported()):
+                defined.add(symbol.get_name())
+            elif symbol.is_global():
+                used.add(symbol.get_name())
+    return used - defined - vars(builtins).keys()
+
+
+def failure(name: str, says: str) -> NotebookNode:
+    """An error, as the output of a cell: it gives no points, and the feedback shows it."""
+    return nbformat.v4.new_output("error", ename=name, evalue=says, traceback=[f"{name}: {says}"])
+
+
+def cleaned(outputs: object) -> list[NotebookNode]:
+    """What can be shown of the outputs that come from the sandbox."""
+    kept = []
+    for output in outputs if isinstance(outputs, list) else ():
+        kind = output.get("output_type") if isinstance(output, dict) else None
+        if kind == "stream":
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            kept.append(nbformat.v4.new_output("stream", name=name, text=_text(output.get("text"))))
+        elif kind in ("execute_result", "display_data"):
+            data = _shown(output.get("data"))
+            if data:
+                kept.append(nbformat.v4.new_output("display_data", data=data))
+        elif kind == "error":
+            lines = output.get("traceback")
+            lines = lines if isinstance(lines, list | tuple) else ()
+            named = {key: _text(output.get(key)) for key in ("ename", "evalue")}
+            kept.append(nbformat.v4.new_output("error", traceback=[*map(_text, lines[:200])], **named))
+    return kept
+
+
+def _shown(data):
+    data = data if isinstance(data, dict) else {}
+    shown = {kind: data[kind] for kind in SHOWN_KINDS if isinstance(data.get(kind), str)}
+    if len(shown.get("image/png", "")) > IMAGE:
+        del shown["image/png"]
+    return {kind: _text(text) if kind == "text/plain" else text for kind, text in shown.items()}
+
+
+def _text(value):
+    if not isinstance(value, str):
+        return ""
+    return value[:100_000].encode("utf-8", "replace").decode()

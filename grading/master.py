@@ -1,0 +1,82 @@
+"""The instructor's notebook, as a submission is rebuilt upon it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import is_grade, is_locked, is_solution
+
+
+class NotReleased(Exception):
+    """There is no released notebook to compare with."""
+
+
+@dataclass(frozen=True)
+class Master:
+    """One notebook of an assignment.
+
+    Attributes
+    ----------
+    assignment, notebook : str
+    cells : tuple of NotebookNode
+        The cells that nbgrader knows by a grade id, in their order. Locked ones hold the
+        instructor's text, hidden tests included; the others what learners start from.
+    metadata : NotebookNode
+        The notebook's own.
+    """
+
+    assignment: str
+    notebook: str
+    cells: tuple[NotebookNode, ...]
+    metadata: NotebookNode
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The grade ids, in order."""
+        return tuple(map(grade_id, self.cells))
+
+
+def grade_id(cell: NotebookNode) -> str:
+    """The name that nbgrader knows a cell by; an empty text for a cell that it does not know."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+
+
+def is_test(cell: NotebookNode) -> bool:
+    """Is it a cell that gives points by running, written by the instructor?"""
+    return cell.cell_type == "code" and is_grade(cell) and is_locked(cell) and not is_solution(cell)
+
+
+def read_master(gradebook: Gradebook, course: CourseDirectory, assignment: str, notebook: str) -> Master:
+    """The master of a notebook: its release version, with the tests as the gradebook has them.
+
+    Raises
+    ------
+    NotReleased
+        If the assignment has not been generated.
+    """
+    path = Path(course.format_path(course.release_directory, ".", assignment)) / f"{notebook}.ipynb"
+    try:
+        known = gradebook.find_notebook(notebook, assignment)
+        released = nbformat.read(path, as_version=4)
+    except (MissingEntry, FileNotFoundError):
+        raise NotReleased(
+            f"{assignment} has not been released: there is no {path} or no entry in the gradebook. "
+            f"Run: nbgrader generate_assignment {assignment}"
+        ) from None
+    sources = {cell.name: cell for cell in known.source_cells}
+    points = {cell.name: cell.max_score for cell in known.grade_cells}
+    cells = []
+    for cell in released.cells:
+        name = grade_id(cell)
+        if name not in sources:
+            continue
+        if sources[name].locked:
+            cell.source = sources[name].source
+        cell.metadata.nbgrader["checksum"] = sources[name].checksum
+        if name in points:
+            cell.metadata.nbgrader["points"] = points[name]
+        cells.append(cell)
+    return Master(assignment, notebook, tuple(cells), released.metadata)

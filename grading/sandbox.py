@@ -1,0 +1,294 @@
+"""The sandbox: bubblewrap around a process that forks for each submission.
+
+What a submission can see is the interpreter, the packages that it may import, and nothing else:
+not the course, not the home folder, no network. `grading.inside` is what runs in there.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from grading.inside import wire
+from grading.packages import interpreter_folders, top_level_files, with_dependencies
+from grading.system_calls import compiled_filter
+
+INSIDE = Path(__file__).with_name("inside")
+GRADER_NEEDS = ("ipython", "numpy", "msgpack", "matplotlib-inline")
+"""What the grader's own part inside imports."""
+
+GRACE = 2.0
+"""How long a process may take to obey, in seconds."""
+
+
+class SandboxMissing(Exception):
+    """There is no sandbox here, and without one nothing is run."""
+
+
+class Lost(Exception):
+    """The submission's process is gone; the message says how it ended."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use.
+
+    Attributes
+    ----------
+    memory, disk : int
+        Bytes, of all its processes and files together.
+    processes, files, open_files : int
+    message : int
+        Bytes of one answer to the grader.
+    """
+
+    memory: int = 2 << 30
+    disk: int = 192 << 20
+    processes: int = 64
+    files: int = 10_000
+    open_files: int = 256
+    message: int = 64 << 20
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a sandbox is made of.
+
+    Attributes
+    ----------
+    packages : tuple of str
+        Distributions that submissions may import, by pip's names; what they depend on comes with them.
+    preload : tuple of str
+        Modules that are imported once, before the forks.
+    warm_up : tuple of str
+        Statements that are run once, before the forks.
+    files : dict of str to str
+        Files of the course that submissions may import: where they lie inside, and where here.
+    limits : Limits
+    bubblewrap : bool
+        False runs learners' code with the grader's own rights.
+    """
+
+    packages: tuple[str, ...] = ("numpy",)
+    preload: tuple[str, ...] = ("numpy",)
+    warm_up: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/home",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+    "PYTHONPATH": "/course:/packages:/grader",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "MPLCONFIGDIR": "/tmp",
+    # A process with several threads cannot be forked safely.
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+}
+
+
+def command(recipe: Recipe) -> list[str]:
+    """The call of bubblewrap that makes the sandbox, up to the program to run in it.
+
+    Raises
+    ------
+    SandboxMissing
+        If bubblewrap is not installed.
+    """
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        raise SandboxMissing(
+            "bubblewrap is not installed, and learners' code is run in nothing less. "
+            "On Debian or Ubuntu: apt install bubblewrap"
+        )
+    words = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]
+    words += ["--cap-add", "ALL", "--hostname", "sandbox"]
+    for name, value in ENVIRONMENT.items():
+        words += ["--setenv", name, value]
+    words += ["--ro-bind", "/usr", "/usr"]
+    for folder in ("bin", "sbin", "lib", "lib64", "lib32"):
+        if os.path.islink(f"/{folder}"):
+            words += ["--symlink", os.readlink(f"/{folder}"), f"/{folder}"]
+        elif os.path.isdir(f"/{folder}"):
+            words += ["--ro-bind", f"/{folder}", f"/{folder}"]
+    for file in ("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/etc/alternatives"):
+        words += ["--ro-bind-try", file, file]
+    for folder in interpreter_folders():
+        if not folder.is_relative_to("/usr"):
+            words += ["--ro-bind", str(folder), str(folder)]
+    for folder in _installed_packages():
+        words += ["--tmpfs", folder]
+    packages = with_dependencies({*GRADER_NEEDS, *recipe.packages})
+    for name, path in sorted(top_level_files(packages).items()):
+        words += ["--ro-bind-try", str(path), f"/packages/{name}"]
+    words += ["--ro-bind", str(INSIDE), "/grader/inside"]
+    for inside, here in sorted(recipe.files.items()):
+        words += ["--ro-bind", str(Path(here).resolve()), f"/course/{inside}"]
+    words += ["--dir", "/course", "--tmpfs", "/tmp", "--tmpfs", "/home"]
+    return [*words, "--proc", "/proc", "--dev", "/dev", "--dir", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def _installed_packages() -> Iterator[str]:
+    """The folders beside the interpreter's standard library in which packages are installed."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    roots = {"/usr", "/usr/local", *map(str, interpreter_folders())}
+    for root in sorted(roots):
+        for name in (f"{version}/site-packages", f"{version}/dist-packages", "python3/dist-packages"):
+            folder = f"{root}/lib/{name}"
+            if os.path.isdir(folder):
+                yield folder
+
+
+class Sandbox:
+    """A sandbox that waits for submissions, with everything imported.
+
+    Parameters
+    ----------
+    recipe : Recipe
+
+    Raises
+    ------
+    SandboxMissing
+        If bubblewrap is not installed, or the machine does not let it work.
+    """
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        settings = {
+            "preload": recipe.preload,
+            "warm_up": recipe.warm_up,
+            "limits": asdict(recipe.limits),
+            "seccomp": compiled_filter().hex(),
+        }
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors = tempfile.TemporaryFile()
+        python = Path(sys.base_prefix).resolve() / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *command(recipe),
+                    *(str(python), "-B", "-s", "-m", "inside.zygote"),
+                    *(str(theirs.fileno()), json.dumps(settings)),
+                ],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                start_new_session=True,
+            )
+        self._control = ours
+        if ours.recv(16) != b"ready":
+            self._process.wait()
+            self._errors.seek(0)
+            said = self._errors.read().decode(errors="replace").strip()
+            raise SandboxMissing(f"the sandbox did not start: {said or 'it gave no reason'}")
+
+    def close(self) -> None:
+        """End the sandbox, and all that runs in it."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
+
+    @contextmanager
+    def submission(self) -> Iterator["Run"]:
+        """A fresh process for one submission; it ends with the block."""
+        channel, far_channel = socket.socketpair()
+        leash, far_leash = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with channel, leash:
+            with far_channel, far_leash:
+                socket.send_fds(self._control, [b"submission"], [far_channel.fileno(), far_leash.fileno()])
+            yield Run(channel, leash, self.recipe.limits.message)
+
+
+class Run:
+    """The conversation with the process of one submission, in which nothing that it says is believed.
+
+    Parameters
+    ----------
+    channel, leash : socket
+    limit : int
+        The longest answer, in bytes.
+    """
+
+    def __init__(self, channel: socket.socket, leash: socket.socket, limit: int):
+        self._channel, self._leash, self._limit = channel, leash, limit
+
+    def ask(self, seconds: float, refer=None, **request) -> dict:
+        """Send a request and wait for its answer.
+
+        Parameters
+        ----------
+        seconds : float
+            How long to wait.
+        refer : callable, optional
+            As for `wire.encode`.
+        **request
+            The message.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        Lost
+            If the process ends instead, or sends something that is no answer.
+        wire.TimedOut
+            If it takes longer.
+        """
+        try:
+            wire.send(self._channel, wire.encode(request, refer))
+        except wire.Closed:
+            raise Lost(self._last_words()) from None
+        return self.hear(seconds)
+
+    def hear(self, seconds: float) -> dict:
+        """The next message, as `ask` waits for it."""
+        try:
+            message = wire.decode(wire.receive(self._channel, self._limit, time.monotonic() + seconds))
+        except wire.Closed:
+            raise Lost(self._last_words()) from None
+        except wire.Unreadable as problem:
+            raise Lost(f"sent something that is no answer ({problem})") from None
+        if not isinstance(message, dict):
+            raise Lost("sent something that is no answer")
+        return message
+
+    def interrupt(self) -> None:
+        """What the stop button does."""
+        self._pull(-2)
+
+    def kill(self, pid: int) -> None:
+        """End one process of the submission."""
+        self._pull(pid)
+
+    def _pull(self, number):
+        try:
+            self._leash.send(struct.pack("!i", number))
+        except OSError:
+            pass  # it has ended, as the next message will say
+
+    def _last_words(self):
+        """How the first process says that the submission ended."""
+        self._leash.settimeout(GRACE)
+        try:
+            return self._leash.recv(500).decode(errors="replace") or "ended"
+        except OSError:
+            return "ended without a word"
+
+
