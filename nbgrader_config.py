@@ -1,5 +1,6 @@
 """nbgrader's settings for this course; nbgrader reads them when run from this folder."""
 
+from grading.autograde import install
 from grading.release import DropPairing, StableCellIds
 
 c = get_config()  # noqa: F821, nbgrader provides it
@@ -18,3 +19,14 @@ c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "*.md"
 c.GenerateAssignment.preprocessors.extend([DropPairing, StableCellIds])
 c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("Write your code in place of this line.")'}
 c.ClearSolutions.text_stub = "Write your answer in place of this line."
+
+# Submissions are run in a sandbox. What they may import there, and what is ready before they come:
+install()
+c.TrustedGrader.packages = ["numpy", "matplotlib", "scikit-learn"]
+c.TrustedGrader.preload = ["numpy", "bn_reference.checks.calling"]
+c.TrustedGrader.modules = {
+    "bn_reference.checks": "bn_reference.checks.while_graded",
+    "bn_reference.checks.calling": "bn_reference.checks.calling",
+}
+c.TrustedGrader.tests_run_in = "bn_reference.checks.salted"
+c.TrustedGrader.secret_file = "course/grading_secret"

@@ -5,8 +5,7 @@ these, made on this side from bytes. Anything else stays there too, and only its
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 
@@ -107,14 +106,6 @@ class Branch:
         if isinstance(value, dict):
             return {key: self._localized(each) for key, each in value.items()}
         return value
-
-
-@contextmanager
-def opened(run: Run, seconds: float) -> Iterator[Branch]:
-    """A `Branch` that is closed at the end of the block."""
-    branch = Branch(run, seconds)
-    yield branch
-    branch.close()
 
 
 class Answer:

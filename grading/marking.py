@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import nbformat
 from nbformat import NotebookNode
 
-from grading.answers import AnswerFailed, opened
+from grading.answers import AnswerFailed, Branch
 from grading.inside import wire
 from grading.inside.display import Shell
 from grading.master import is_test
@@ -67,7 +67,7 @@ class Examiner:
     """
 
     def __init__(self, sandbox: Sandbox, times: Times):
-        self._sandbox, self._times = sandbox, times
+        self.sandbox, self._times = sandbox, times
         self._shell = _TestShell.instance()
 
     def mark(
@@ -93,7 +93,7 @@ class Examiner:
         progress = Progress(time.monotonic() + self._times.submission)
         while True:
             try:
-                with self._sandbox.submission() as run, during():
+                with self.sandbox.submission() as run, during():
                     self._go_through(notebook, run, progress)
                 break
             except Lost as problem:
@@ -102,20 +102,27 @@ class Examiner:
         return [f"Cell {number + 1} {why}." for number, why in sorted(progress.harmful.items())]
 
     def _go_through(self, notebook, run, progress):
-        """All cells in order; those that are known to end everything are left out."""
+        """All cells in order; those that are known to end everything are left out.
+
+        Tests that follow each other share a branch of the notebook's process.
+        """
+        branch = None
         for number, cell in enumerate(notebook.cells):
-            if cell.cell_type != "code" or number in progress.harmful:
+            if cell.cell_type != "code" or number in progress.marked.union(progress.harmful):
                 continue
             self._at = number
+            cell.execution_count = number + 1
             if is_test(cell):
-                if number not in progress.marked:
-                    cell.outputs = self._test(cell.source, run, progress)
-                    progress.marked.add(number)
-                cell.execution_count = number + 1
-            else:
-                self._define(cell)
-                cell.outputs = cleaned(self._run_cell(cell.source, run, progress))
-                cell.execution_count = number + 1
+                if branch is None or branch.ended:
+                    branch = Branch(run, progress.left(self._times.call))
+                cell.outputs = self._test(cell.source, branch)
+                progress.marked.add(number)
+                continue
+            if branch is not None:
+                branch.close()
+                branch = None
+            self._define(cell)
+            cell.outputs = cleaned(self._run_cell(cell.source, run, progress))
 
     def _run_cell(self, source, run: Run, progress):
         seconds = progress.left(self._times.cell)
@@ -137,17 +144,16 @@ class Examiner:
         tree.body = [statement for statement in tree.body if isinstance(statement, kept)]
         exec(compile(tree, "<locked cell>", "exec"), self._shell.user_ns)
 
-    def _test(self, source, run, progress):
+    def _test(self, source, branch):
         names = free_names(self._shell.transform_cell(source)) - self._shell.user_ns.keys()
-        with opened(run, progress.left(self._times.call)) as branch:
-            for name in names:
-                try:
-                    self._shell.user_ns[name] = branch.ask("look_up", name=name)
-                except AnswerFailed:
-                    continue  # the test will say that there is no such name
-            outputs = self._shell.run(source)
-            for name in names:
-                self._shell.user_ns.pop(name, None)
+        for name in names:
+            try:
+                self._shell.user_ns[name] = branch.ask("look_up", name=name)
+            except AnswerFailed:
+                continue  # the test will say that there is no such name
+        outputs = self._shell.run(source)
+        for name in names:
+            self._shell.user_ns.pop(name, None)
         # What goes to stderr would cost all points, and a warning of the grader is not the learner's.
         return [nbformat.from_dict(each) for each in outputs if each.get("name") != "stderr"]
 

@@ -1,5 +1,7 @@
 """The instructor's notebook, as a submission is rebuilt upon it."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +28,15 @@ class Master:
         instructor's text, hidden tests included; the others what learners start from.
     metadata : NotebookNode
         The notebook's own.
+    fingerprint : str
+        Of all that; another one means that what was graded before is out of date.
     """
 
     assignment: str
     notebook: str
     cells: tuple[NotebookNode, ...]
     metadata: NotebookNode
+    fingerprint: str
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -79,4 +84,5 @@ def read_master(gradebook: Gradebook, course: CourseDirectory, assignment: str, 
         if name in points:
             cell.metadata.nbgrader["points"] = points[name]
         cells.append(cell)
-    return Master(assignment, notebook, tuple(cells), released.metadata)
+    fingerprint = hashlib.sha256(json.dumps([*cells, released.metadata], sort_keys=True).encode()).hexdigest()
+    return Master(assignment, notebook, tuple(cells), released.metadata, fingerprint)

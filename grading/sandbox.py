@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from grading.inside import wire
@@ -33,6 +34,10 @@ GRACE = 2.0
 
 class SandboxMissing(Exception):
     """There is no sandbox here, and without one nothing is run."""
+
+
+class SandboxLost(Exception):
+    """The sandbox has ended: the machine may have run out of memory."""
 
 
 class Lost(Exception):
@@ -72,18 +77,20 @@ class Recipe:
         Modules that are imported once, before the forks.
     warm_up : tuple of str
         Statements that are run once, before the forks.
-    files : dict of str to str
-        Files of the course that submissions may import: where they lie inside, and where here.
+    modules : tuple of (str, str)
+        Modules of the course that submissions may import: the name that each has inside, and the
+        name of the one that is taken for it.
     limits : Limits
-    bubblewrap : bool
+    isolated : bool
         False runs learners' code with the grader's own rights.
     """
 
     packages: tuple[str, ...] = ("numpy",)
     preload: tuple[str, ...] = ("numpy",)
     warm_up: tuple[str, ...] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
+    modules: tuple[tuple[str, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
+    isolated: bool = True
 
 
 ENVIRONMENT = {
@@ -101,8 +108,14 @@ ENVIRONMENT = {
 }
 
 
-def command(recipe: Recipe) -> list[str]:
+def command(recipe: Recipe, course: Path) -> list[str]:
     """The call of bubblewrap that makes the sandbox, up to the program to run in it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    course : Path
+        The folder with the course's modules that submissions may import.
 
     Raises
     ------
@@ -136,10 +149,22 @@ def command(recipe: Recipe) -> list[str]:
     for name, path in sorted(top_level_files(packages).items()):
         words += ["--ro-bind-try", str(path), f"/packages/{name}"]
     words += ["--ro-bind", str(INSIDE), "/grader/inside"]
-    for inside, here in sorted(recipe.files.items()):
-        words += ["--ro-bind", str(Path(here).resolve()), f"/course/{inside}"]
-    words += ["--dir", "/course", "--tmpfs", "/tmp", "--tmpfs", "/home"]
+    words += ["--ro-bind", str(course), "/course", "--tmpfs", "/tmp", "--tmpfs", "/home"]
     return [*words, "--proc", "/proc", "--dev", "/dev", "--dir", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def _copy_modules(recipe: Recipe, folder: Path) -> None:
+    """Put the course's modules that submissions may import into `folder`."""
+    names = {inside for inside, _ in recipe.modules}
+    for inside, here in recipe.modules:
+        found = find_spec(here)
+        if found is None or not found.origin:
+            raise SandboxMissing(f"there is no module {here}, which submissions should find as {inside}")
+        place = folder.joinpath(*inside.split("."))
+        is_package = any(name.startswith(f"{inside}.") for name in names)
+        file = place / "__init__.py" if is_package else place.with_suffix(".py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found.origin, file)
 
 
 def _installed_packages() -> Iterator[str]:
@@ -173,29 +198,41 @@ class Sandbox:
             "warm_up": recipe.warm_up,
             "limits": asdict(recipe.limits),
             "seccomp": compiled_filter().hex(),
+            "isolated": recipe.isolated,
         }
+        self._folder = tempfile.TemporaryDirectory()
+        course = Path(self._folder.name)
+        _copy_modules(recipe, course)
+        words = command(recipe, course) if recipe.isolated else []
+        environment = None if recipe.isolated else os.environ | ENVIRONMENT | {
+            "PYTHONPATH": f"{course}:{INSIDE.parent}", "PATH": os.environ["PATH"]
+        }
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        python = str(Path(sys.base_prefix).resolve() / "bin" / version) if recipe.isolated else sys.executable
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()
-        python = Path(sys.base_prefix).resolve() / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
         with theirs:
             self._process = subprocess.Popen(
-                [
-                    *command(recipe),
-                    *(str(python), "-B", "-s", "-m", "inside.zygote"),
-                    *(str(theirs.fileno()), json.dumps(settings)),
-                ],
+                [*words, python, "-B", "-s", "-m", "inside.zygote", str(theirs.fileno()), json.dumps(settings)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 start_new_session=True,
+                env=environment,
             )
         self._control = ours
         if ours.recv(16) != b"ready":
             self._process.wait()
             self._errors.seek(0)
             said = self._errors.read().decode(errors="replace").strip()
+            self.close()
             raise SandboxMissing(f"the sandbox did not start: {said or 'it gave no reason'}")
+
+    @property
+    def is_running(self) -> bool:
+        """Is it there for the next submission?"""
+        return self._process.poll() is None
 
     def close(self) -> None:
         """End the sandbox, and all that runs in it."""
@@ -203,6 +240,7 @@ class Sandbox:
         self._process.kill()
         self._process.wait()
         self._errors.close()
+        self._folder.cleanup()
 
     @contextmanager
     def submission(self) -> Iterator["Run"]:
@@ -211,7 +249,10 @@ class Sandbox:
         leash, far_leash = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with channel, leash:
             with far_channel, far_leash:
-                socket.send_fds(self._control, [b"submission"], [far_channel.fileno(), far_leash.fileno()])
+                try:
+                    socket.send_fds(self._control, [b"new"], [far_channel.fileno(), far_leash.fileno()])
+                except OSError as problem:
+                    raise SandboxLost(f"the sandbox has ended: {problem}") from None
             yield Run(channel, leash, self.recipe.limits.message)
 
 

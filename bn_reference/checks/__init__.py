@@ -4,7 +4,9 @@
 points. Each graded function has one spec, in the module named for its problem set.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from bn_reference.checks.judging import judge
 from bn_reference.checks.progress import Progress
 from bn_reference.checks.report import PartResult, Report
 
-__all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "hint", "report"]
+__all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "hint", "report", "salted"]
 
 SPECS = Catalogue()
 """Every graded function of the course, by name."""
@@ -25,6 +27,33 @@ PUBLIC_SEED = 1502_03167
 
 PROGRESS = Progress()
 """Of the learner whose kernel this is."""
+
+_salt: ContextVar[tuple[int, ...]] = ContextVar("salt", default=())
+
+
+@contextmanager
+def salted(salt: bytes) -> Iterator[None]:
+    """While it is entered, secret seeds draw other cases than without, and others for each `salt`.
+
+    For graders: with a salt for each learner, what one learner sees of the hidden cases is of no
+    use to another. Cases of the public seed stay as learners see them.
+
+    Parameters
+    ----------
+    salt : bytes
+
+    Examples
+    --------
+    >>> from bn_reference.batchnorm import batchnorm_inference
+    >>> with salted(b"a learner"):
+    ...     report("batchnorm_inference", batchnorm_inference, seed=1).passed
+    True
+    """
+    token = _salt.set(tuple(salt))
+    try:
+        yield
+    finally:
+        _salt.reset(token)
 
 
 def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
@@ -62,7 +91,8 @@ def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
     if not callable(function):
         raise TypeError(f"{name} is of type {type(function).__name__}, expected the function itself")
     spec = SPECS[name]
-    cases = spec.cases(np.random.default_rng(seed))
+    salt = () if seed == PUBLIC_SEED else _salt.get()
+    cases = spec.cases(np.random.default_rng([seed, *salt] if salt else seed))
     return judge(spec, cases, run_all(spec, function, cases))
 
 

@@ -69,6 +69,38 @@ def enter(limits: dict, seccomp: bytes, leash: socket.socket, work: Callable[[],
         os._exit(0)
 
 
+def enter_unguarded(limits: dict, seccomp: bytes, leash: socket.socket, work: Callable[[], None]) -> None:
+    """Run `work` with all the rights of the grader, where somebody has asked for that; never return.
+
+    Parameters
+    ----------
+    limits, seccomp, leash, work
+        As for `enter`. Of the limits only those of a single process hold.
+    """
+    second = os.fork()
+    if second == 0:
+        os.close(leash.fileno())
+        os.setsid()
+        _limit(limits)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    leash.setblocking(False)
+    while True:
+        asked, _, _ = select.select([leash], [], [], WATCHING)
+        data = leash.recv(4) if asked else b"wait"
+        ended = _reap(second)
+        if ended is None and len(data) == 4:
+            if asked:
+                (pid,) = struct.unpack("!i", data)
+                _kill(-second if pid == -2 else pid)
+            continue
+        if ended is None:
+            os.killpg(second, signal.SIGKILL)
+        _end(leash, ended or "was let go")
+
+
 def _mount_fresh_folders(limits):
     _check(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount /")
     options = f"size={limits['disk'] // len(WRITABLE)},nr_inodes={limits['files']},mode=1777".encode()
@@ -129,7 +161,10 @@ def _obey(leash):
     data = leash.recv(4)
     if len(data) < 4:
         os._exit(0)
-    (pid,) = struct.unpack("!i", data)
+    _kill(*struct.unpack("!i", data))
+
+
+def _kill(pid):
     try:
         os.kill(abs(pid), signal.SIGINT if pid < 0 else signal.SIGKILL)
     except ProcessLookupError:

@@ -46,14 +46,15 @@ def main() -> None:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             control.close()
-            _begin(settings["limits"], seccomp, channel, leash, shell)
+            enter = isolation.enter if settings["isolated"] else isolation.enter_unguarded
+            _begin(enter, settings["limits"], seccomp, channel, leash, shell)
         channel.close()
         leash.close()
 
 
-def _begin(limits, seccomp, channel, leash, shell):
+def _begin(enter, limits, seccomp, channel, leash, shell):
     try:
-        isolation.enter(limits, seccomp, leash, lambda: Conversation(channel, shell).serve())
+        enter(limits, seccomp, leash, lambda: Conversation(channel, shell).serve())
     except OSError as problem:
         leash.send(f"could not be isolated: {problem}".encode())
     finally:

@@ -1,0 +1,180 @@
+"""``nbgrader autograde``, with every submission run in the sandbox.
+
+`install` in ``nbgrader_config.py`` puts `TrustedAutograde` in the place of nbgrader's step, for the
+command and for the button in Formgrader. Options, files and gradebook are nbgrader's.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import nbgrader.apps.api
+import nbgrader.apps.autogradeapp
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde, NbGraderException
+from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import find_all_files
+
+from grading.books import Books, open_gradebook
+from grading.grade import Graded, digest, grade, not_graded
+from grading.master import Master, NotReleased, read_master
+from grading.sandbox import SandboxMissing
+from grading.settings import Rules, TrustedGrader
+from grading.submissions import NoFile, NotReadable, Submission, find, read
+
+
+class TrustedAutograde(Autograde):
+    """nbgrader's step, from the submitted files to the gradebook."""
+
+    def init_notebooks(self) -> None:
+        """Find the submissions; a file is not touched before its turn."""
+        self.submissions, odd = find(self.coursedir, self.coursedir.assignment_id)
+        for folder in odd:
+            self.log.error("Left out, because nbgrader cannot keep such a name: %r", folder)
+        if not self.submissions:
+            message = f"No submissions of '{self.coursedir.assignment_id}' were found"
+            self.log.error(message)
+            raise NbGraderException(message)
+
+    def convert_notebooks(self) -> None:
+        """Grade one submission after the other."""
+        try:
+            with open_gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+                session = GradingSession(self, gradebook)
+                for submission in session.to_do(self.submissions):
+                    self.log.info("Grading %s of %s", submission.assignment, submission.student)
+                    session.enter(submission, session.task(submission)())
+        except (NotReleased, SandboxMissing) as problem:
+            self.log.error("%s", problem)
+            raise NbGraderException(str(problem)) from None
+
+
+def install() -> None:
+    """Put `TrustedAutograde` in the place of nbgrader's step."""
+    nbgrader.apps.autogradeapp.Autograde = TrustedAutograde
+    nbgrader.apps.api.Autograde = TrustedAutograde
+
+
+class Task:
+    """The grading of one submission: everything that it takes, and nothing of this machine.
+
+    Calling it gives the list of `Graded`, one for each notebook that was handed in.
+    """
+
+    def __init__(self, rules: Rules, masters: dict[str, Master], files: dict[str, bytes], salt: bytes):
+        self.rules, self.masters, self.files, self.salt = rules, masters, files, salt
+
+    def __call__(self) -> list[Graded]:
+        return [
+            grade(self.rules, self.masters[name], data, self.salt)
+            if isinstance(data, bytes)
+            else not_graded(self.masters[name], b"", data)
+            for name, data in self.files.items()
+        ]
+
+
+class GradingSession:
+    """What is the same for all submissions of an assignment.
+
+    Parameters
+    ----------
+    step : Autograde
+        With the options: ``force``, ``create_student``, the course's folder.
+    gradebook : Gradebook
+        From `open_gradebook`.
+
+    Raises
+    ------
+    NotReleased
+        If there is no master to grade by.
+    """
+
+    def __init__(self, step: Autograde, gradebook: Gradebook):
+        self._step, self._course = step, step.coursedir
+        self.assignment = self._course.assignment_id
+        settings = TrustedGrader(parent=step)
+        self._salt = settings.salt
+        self.rules = settings.rules(self.assignment)
+        try:
+            self.books = Books(gradebook, self.assignment, AssignLatePenalties(parent=step))
+        except MissingEntry:
+            raise NotReleased(
+                f"No assignment '{self.assignment}' exists in the database. "
+                f"Run: nbgrader generate_assignment {self.assignment}"
+            ) from None
+        names = self.books.notebooks
+        self.masters = {name: read_master(gradebook, self._course, self.assignment, name) for name in names}
+        gradebook.db.rollback()
+        self._students = None if step.create_student else {each.id for each in gradebook.students}
+
+    def to_do(self, submissions: list[Submission]) -> Iterator[Submission]:
+        """Those that are not graded yet as they are now."""
+        done = self.books.digests()
+        for submission in submissions:
+            if self._students is not None and submission.student not in self._students:
+                self._step.log.error("No student with ID '%s' exists in the database", submission.student)
+            elif self._step.force or not self._is_graded(submission, done):
+                yield submission
+            else:
+                self._step.log.info("Skipping existing assignment: %s", self._destination(submission))
+
+    def task(self, submission: Submission) -> Task:
+        """What is to be done for one."""
+        salt = self._salt(self._course.root, self.assignment, submission.student)
+        return Task(self.rules, self.masters, self._files(submission), salt)
+
+    def enter(self, submission: Submission, graded: list[Graded]) -> None:
+        """Write the notebooks, then the grades: whoever is stopped in between starts this one again."""
+        self._write(submission, graded)
+        self.books.enter(submission.student, submission.timestamp(), graded)
+
+    def _files(self, submission):
+        """Each notebook's bytes, or why it has none."""
+        files = {}
+        for name in self.masters:
+            try:
+                files[name] = read(submission.folder / f"{name}.ipynb")
+            except NoFile:
+                self._step.log.warning("No submitted file: %s", submission.folder / f"{name}.ipynb")
+            except NotReadable as problem:
+                files[name] = str(problem)
+        return files
+
+    def _is_graded(self, submission, done):
+        files = self._files(submission)
+        known = {name for student, name in done if student == submission.student}
+        return known == files.keys() and all(
+            done[submission.student, name] == digest(self.masters[name], data if isinstance(data, bytes) else b"")
+            and (self._destination(submission) / f"{name}.ipynb").exists()
+            for name, data in files.items()
+        )
+
+    def _destination(self, submission):
+        return Path(
+            self._course.format_path(self._course.autograded_directory, submission.student, self.assignment)
+        )
+
+    def _write(self, submission, graded):
+        """Put a folder with the graded notebooks in the place of what is there."""
+        destination = self._destination(submission)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(dir=destination.parent, prefix=".grading-"))
+        source = self._course.format_path(self._course.source_directory, ".", self.assignment)
+        for file in find_all_files(source, [*self._course.ignore, "*.ipynb"]):
+            target = new / os.path.relpath(file, source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+        for each in graded:
+            nbformat.write(each.content, new / f"{each.notebook}.ipynb")
+        timestamp = submission.timestamp()
+        if timestamp is not None:
+            (new / "timestamp.txt").write_text(timestamp.isoformat(" "))
+        for file in new.rglob("*"):
+            if file.is_file():
+                file.chmod(int(str(self._step.permissions), 8))
+        new.chmod(0o755)
+        shutil.rmtree(destination, ignore_errors=True)
+        new.rename(destination)
