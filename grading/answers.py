@@ -5,7 +5,7 @@ these, made on this side from bytes. Anything else stays there too, and only its
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -41,8 +41,8 @@ class Branch:
         answer = self._run.ask(GRACE, do="close")
         self.ended = str(answer.get("ended", "closed"))
 
-    def ask(self, do: str, seconds: float | None = None, **arguments) -> object:
-        """Do one thing there.
+    def ask(self, do: str, **arguments) -> object:
+        """Do one thing there, and return what it gives.
 
         Raises
         ------
@@ -51,14 +51,42 @@ class Branch:
         Lost
             If the whole notebook ends.
         """
+        __tracebackhide__ = True
+        self._say(do, arguments)
+        return self._localized(self._hear(self._seconds).get("value"))
+
+    def ask_for_each(
+        self, limits: list[float | None], do: str, **arguments
+    ) -> Iterator[tuple[object, float]]:
+        """Do one thing that gives several outcomes: each, with the seconds that it took.
+
+        Parameters
+        ----------
+        limits : list of float or None
+            How long each may take; None is what any call may.
+        do, **arguments
+            As for `ask`.
+        """
+        self._say(do, arguments)
+        for limit in limits:
+            start = time.perf_counter()
+            outcome = self._hear(self._seconds if limit is None else limit).get("outcome")
+            yield outcome, time.perf_counter() - start
+        self._hear(self._seconds)
+
+    def _say(self, do, arguments):
         if self.ended:
             raise AnswerFailed(self.ended)
-        seconds = self._seconds if seconds is None else seconds
+        self._run.say(self._refer, do=do, **{"with": arguments})
+
+    def _hear(self, seconds):
+        """The next answer, after the functions of the test that it asks for have been called."""
         until = time.monotonic() + seconds
         try:
-            answer = self._run.ask(seconds, self._refer, do=do, **{"with": arguments})
+            answer = self._run.hear(seconds)
             while "callback" in answer:
-                answer = self._run.ask(until - time.monotonic(), self._refer, **self._call_back(answer))
+                self._run.say(self._refer, **self._call_back(answer))
+                answer = self._run.hear(until - time.monotonic())
         except wire.TimedOut:
             self._kill()
             self.ended = f"took more than {seconds:g} s and was stopped"
@@ -68,7 +96,7 @@ class Branch:
             raise AnswerFailed(self.ended)
         if "error" in answer:
             raise AnswerFailed(f"{answer['error']}: {answer.get('says', '')}"[:1000])
-        return self._localized(answer.get("value"))
+        return answer
 
     def _kill(self):
         """Stop the child alone; where that fails, the notebook is lost."""
@@ -131,26 +159,29 @@ class Answer:
 
     def try_cases(self, spec, cases) -> list:
         """What `bn_reference.checks` asks of an answer that is elsewhere: an outcome for each case."""
-        return [self._try_case(spec, case) for case in cases]
-
-    def _try_case(self, spec, case):
         from bn_reference.checks import calling
 
-        start = time.perf_counter()
+        outcomes = []
+        asked = {
+            "calling": calling.__name__,
+            "function": self._number,
+            "name": spec.name,
+            "outputs": list(spec.outputs),
+            "call": f"{spec.call.__module__}:{spec.call.__qualname__}",
+            "cases": [dict(case.inputs) for case in cases],
+        }
         try:
-            told = self._branch.ask(
-                "try_case",
-                None if case.seconds is None else case.seconds + GRACE,
-                calling=calling.__name__,
-                function=self._number,
-                name=spec.name,
-                outputs=list(spec.outputs),
-                call=f"{spec.call.__module__}:{spec.call.__qualname__}",
-                inputs=dict(case.inputs),
-            )
-            return _outcome(calling.Outcome, spec, case, told, time.perf_counter() - start)
+            answers = self._branch.ask_for_each([_limit(case) for case in cases], "try_cases", **asked)
+            for case, (told, seconds) in zip(cases, answers, strict=True):
+                outcomes.append(_outcome(calling.Outcome, spec, case, told, seconds))
         except AnswerFailed as problem:
-            return calling.Outcome({}, error=str(problem), gist=str(problem))
+            failed = calling.Outcome({}, error=str(problem), gist=str(problem))
+            outcomes += [failed] * (len(cases) - len(outcomes))
+        return outcomes
+
+
+def _limit(case):
+    return None if case.seconds is None else case.seconds + GRACE
 
 
 def _outcome(kind, spec, case, told, seconds):

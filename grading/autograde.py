@@ -147,7 +147,8 @@ class GradingSession:
         files = self._files(submission)
         known = {name for student, name in done if student == submission.student}
         return known == files.keys() and all(
-            done[submission.student, name] == digest(self.masters[name], data if isinstance(data, bytes) else b"")
+            done[submission.student, name]
+            == digest(self.masters[name], data if isinstance(data, bytes) else b"")
             and (self._destination(submission) / f"{name}.ipynb").exists()
             for name, data in files.items()
         )

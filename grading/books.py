@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from nbformat import NotebookNode
 from nbgrader import api
@@ -160,14 +160,18 @@ class Books:
     def _submitted_notebooks(self, submission_id):
         """The ids of the submitted notebooks by name; rows that are missing are made."""
         session, table = self._session, api.SubmittedNotebook.__table__
-        rows = session.execute(select(table.c.notebook_id, table.c.id).filter_by(assignment_id=submission_id)).all()
+        rows = session.execute(
+            select(table.c.notebook_id, table.c.id).filter_by(assignment_id=submission_id)
+        ).all()
         known = dict(map(tuple, rows))
         for name, notebook_id in self._notebooks.items():
             if notebook_id in known:
                 continue
             known[notebook_id] = new = api.new_uuid()
             session.execute(
-                table.insert().values(id=new, notebook_id=notebook_id, assignment_id=submission_id, flagged=False)
+                table.insert().values(
+                    id=new, notebook_id=notebook_id, assignment_id=submission_id, flagged=False
+                )
             )
             for kind, cells in ((api.Grade, self._grade_cells), (api.Comment, self._comment_cells)):
                 more = {"needs_manual_grade": True} if kind is api.Grade else {}
@@ -185,7 +189,9 @@ class Books:
         by_hand = {
             cell_id
             for (cell_id,) in self._session.execute(
-                select(grades.c.cell_id).where(grades.c.notebook_id == notebook_id, grades.c.manual_score.is_not(None))
+                select(grades.c.cell_id).where(
+                    grades.c.notebook_id == notebook_id, grades.c.manual_score.is_not(None)
+                )
             )
         }
         for cell_name, cell_id in self._grade_cells[name].items():
@@ -235,7 +241,7 @@ def _row(graded: Graded) -> Mapping[str, object]:
         "remarks": json.dumps(graded.remarks),
         "flags": json.dumps(graded.flags),
         "seconds": graded.seconds,
-        "at": datetime.now(timezone.utc).replace(tzinfo=None),
+        "at": datetime.now(UTC).replace(tzinfo=None),
     }
 
 

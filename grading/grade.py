@@ -82,7 +82,9 @@ def grade(rules: Rules, master: Master, data: bytes, salt: bytes) -> Graded:
     except Unreadable as problem:
         return not_graded(master, data, f"The file could not be read: {problem}")
     remarks += _mark(rules, notebook, salt)
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code" and not is_locked_by(master, cell)]
+    sources = [
+        cell.source for cell in notebook.cells if cell.cell_type == "code" and not is_locked_by(master, cell)
+    ]
     if remarks:
         notebook.cells.insert(0, _note("Notes of the grader", remarks))
     return Graded(

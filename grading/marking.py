@@ -161,12 +161,16 @@ class Examiner:
         """Remember which cell it was; say whether to try again without it."""
         cell = notebook.cells[self._at]
         progress.harmful[self._at] = problem
-        cell.outputs = [failure("SubmissionEnded", f"this cell {problem}. The other cells were run without it")]
+        cell.outputs = [
+            failure("SubmissionEnded", f"this cell {problem}. The other cells were run without it")
+        ]
         if progress.until > time.monotonic():
             return True
         for other in notebook.cells[self._at :]:
             if other.cell_type == "code" and is_test(other) and not other.outputs:
-                other.outputs = [failure("SubmissionEnded", "the time for this submission was used up before")]
+                other.outputs = [
+                    failure("SubmissionEnded", "the time for this submission was used up before")
+                ]
         return False
 
 

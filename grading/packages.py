@@ -38,7 +38,9 @@ def with_dependencies(names: Iterable[str]) -> list[Distribution]:
         try:
             todo.append(distribution(name))
         except PackageNotFoundError:
-            raise PackageMissing(f"{name} is not installed here; install it, or take it from the list") from None
+            raise PackageMissing(
+                f"{name} is not installed here; install it, or take it from the list"
+            ) from None
     while todo:
         this = todo.pop()
         if canonicalize_name(this.name) in found:

@@ -102,7 +102,9 @@ def _written(data: bytes) -> Iterator[Written]:
 
 def _parsed(data):
     if len(data) > LARGEST:
-        raise Unreadable(f"it has {len(data) / 1e6:.0f} MB, the limit is {LARGEST / 1e6:.0f} MB; clear the outputs")
+        raise Unreadable(
+            f"it has {len(data) / 1e6:.0f} MB, the limit is {LARGEST / 1e6:.0f} MB; clear the outputs"
+        )
     if not data.strip():
         raise Unreadable("the file is empty")
     try:

@@ -7,7 +7,6 @@ not the course, not the home folder, no network. `grading.inside` is what runs i
 import json
 import os
 import shutil
-import signal
 import socket
 import struct
 import subprocess
@@ -104,7 +103,9 @@ ENVIRONMENT = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "MPLCONFIGDIR": "/tmp",
     # A process with several threads cannot be forked safely.
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+    **dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+    ),
 }
 
 
@@ -150,7 +151,19 @@ def command(recipe: Recipe, course: Path) -> list[str]:
         words += ["--ro-bind-try", str(path), f"/packages/{name}"]
     words += ["--ro-bind", str(INSIDE), "/grader/inside"]
     words += ["--ro-bind", str(course), "/course", "--tmpfs", "/tmp", "--tmpfs", "/home"]
-    return [*words, "--proc", "/proc", "--dev", "/dev", "--dir", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/"]
+    return [
+        *words,
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--dir",
+        "/dev/shm",
+        "--remount-ro",
+        "/dev",
+        "--remount-ro",
+        "/",
+    ]
 
 
 def _copy_modules(recipe: Recipe, folder: Path) -> None:
@@ -204,16 +217,29 @@ class Sandbox:
         course = Path(self._folder.name)
         _copy_modules(recipe, course)
         words = command(recipe, course) if recipe.isolated else []
-        environment = None if recipe.isolated else os.environ | ENVIRONMENT | {
-            "PYTHONPATH": f"{course}:{INSIDE.parent}", "PATH": os.environ["PATH"]
-        }
+        environment = (
+            None
+            if recipe.isolated
+            else os.environ
+            | ENVIRONMENT
+            | {"PYTHONPATH": f"{course}:{INSIDE.parent}", "PATH": os.environ["PATH"]}
+        )
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         python = str(Path(sys.base_prefix).resolve() / "bin" / version) if recipe.isolated else sys.executable
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()
         with theirs:
             self._process = subprocess.Popen(
-                [*words, python, "-B", "-s", "-m", "inside.zygote", str(theirs.fileno()), json.dumps(settings)],
+                [
+                    *words,
+                    python,
+                    "-B",
+                    "-s",
+                    "-m",
+                    "inside.zygote",
+                    str(theirs.fileno()),
+                    json.dumps(settings),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -269,37 +295,35 @@ class Run:
     def __init__(self, channel: socket.socket, leash: socket.socket, limit: int):
         self._channel, self._leash, self._limit = channel, leash, limit
 
-    def ask(self, seconds: float, refer=None, **request) -> dict:
-        """Send a request and wait for its answer.
+    def say(self, refer=None, **message) -> None:
+        """Send a message.
 
         Parameters
         ----------
-        seconds : float
-            How long to wait.
         refer : callable, optional
             As for `wire.encode`.
-        **request
-            The message.
-
-        Returns
-        -------
-        dict
+        **message
 
         Raises
         ------
         Lost
-            If the process ends instead, or sends something that is no answer.
+            If nobody is there any more.
+        """
+        try:
+            wire.send(self._channel, wire.encode(message, refer))
+        except wire.Closed:
+            raise Lost(self._last_words()) from None
+
+    def hear(self, seconds: float) -> dict:
+        """Wait for a message.
+
+        Raises
+        ------
+        Lost
+            If the process ends instead, or sends something that is no message.
         wire.TimedOut
             If it takes longer.
         """
-        try:
-            wire.send(self._channel, wire.encode(request, refer))
-        except wire.Closed:
-            raise Lost(self._last_words()) from None
-        return self.hear(seconds)
-
-    def hear(self, seconds: float) -> dict:
-        """The next message, as `ask` waits for it."""
         try:
             message = wire.decode(wire.receive(self._channel, self._limit, time.monotonic() + seconds))
         except wire.Closed:
@@ -309,6 +333,11 @@ class Run:
         if not isinstance(message, dict):
             raise Lost("sent something that is no answer")
         return message
+
+    def ask(self, seconds: float, **message) -> dict:
+        """Send a message and wait for the answer, as `say` and `hear` do."""
+        self.say(**message)
+        return self.hear(seconds)
 
     def interrupt(self) -> None:
         """What the stop button does."""
@@ -331,5 +360,3 @@ class Run:
             return self._leash.recv(500).decode(errors="replace") or "ended"
         except OSError:
             return "ended without a word"
-
-

@@ -17,6 +17,9 @@ from traitlets.config import Configurable
 from grading.marking import Times
 from grading.sandbox import Limits, Recipe
 
+VARIANTS = 8
+"""How many sets of hidden cases there are of each assignment."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -71,7 +74,9 @@ class TrustedGrader(Configurable):
         config=True
     )
     cell_seconds = Float(60.0, help="The longest that a cell may take.").tag(config=True)
-    call_seconds = Float(60.0, help="The longest that one call of a function by a test may take.").tag(config=True)
+    call_seconds = Float(60.0, help="The longest that one call of a function by a test may take.").tag(
+        config=True
+    )
     submission_seconds = Float(600.0, help="The longest that a submission may take.").tag(config=True)
     memory = Integer(2 << 30, help="Bytes of memory that a submission may use.").tag(config=True)
     unsafe_no_sandbox = Bool(False, help="Run learners' code with your own rights.").tag(config=True)
@@ -92,7 +97,10 @@ class TrustedGrader(Configurable):
         return Rules(recipe, times, self.tests_run_in, suspicious)
 
     def salt(self, root: str, assignment: str, student: str) -> bytes:
-        """What makes the hidden cases of this student's submission their own: the same each time.
+        """Which of the hidden cases this student's submission is tried on: the same each time.
+
+        There are `VARIANTS` sets of them, so that what is right for a case need not be worked out
+        anew for each student.
 
         Parameters
         ----------
@@ -107,4 +115,5 @@ class TrustedGrader(Configurable):
         except FileExistsError:
             pass
         key = bytes.fromhex(path.read_text().strip())
-        return hmac.digest(key, f"{assignment}/{student}".encode(), hashlib.sha256)[:16]
+        variant = hmac.digest(key, f"{assignment}/{student}".encode(), hashlib.sha256)[0] % VARIANTS
+        return hmac.digest(key, f"{assignment}/{variant}".encode(), hashlib.sha256)[:16]

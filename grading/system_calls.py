@@ -46,7 +46,9 @@ def compiled_filter() -> bytes:
             program.add_rule(refuse, name)
         except (ValueError, OSError, RuntimeError):  # a call that this library or machine does not know
             continue
-    program.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")  # its flags cannot be seen; libc then takes clone
+    program.add_rule(
+        pyseccomp.ERRNO(errno.ENOSYS), "clone3"
+    )  # its flags cannot be seen; libc then takes clone
     for bit in range(32):
         if NEW_NAMESPACES >> bit & 1:
             flag = 1 << bit

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from bn_reference.checks.catalogue import Catalogue
 from bn_reference.checks.judging import judge
 from bn_reference.checks.progress import Progress
 from bn_reference.checks.report import PartResult, Report
+from bn_reference.checks.spec import Case, Spec
 
 __all__ = ["PUBLIC_SEED", "SPECS", "PartResult", "Report", "check", "hint", "report", "salted"]
 
@@ -91,9 +93,14 @@ def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
     if not callable(function):
         raise TypeError(f"{name} is of type {type(function).__name__}, expected the function itself")
     spec = SPECS[name]
-    salt = () if seed == PUBLIC_SEED else _salt.get()
-    cases = spec.cases(np.random.default_rng([seed, *salt] if salt else seed))
+    cases = _cases(spec, seed, () if seed == PUBLIC_SEED else _salt.get())
     return judge(spec, cases, run_all(spec, function, cases))
+
+
+@lru_cache(maxsize=512)
+def _cases(spec: Spec, seed: int, salt: tuple[int, ...]) -> tuple[Case, ...]:
+    """The cases that a seed draws: drawn once, for a check is run many times."""
+    return tuple(spec.cases(np.random.default_rng([seed, *salt] if salt else seed)))
 
 
 def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC_SEED) -> float:

@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -131,7 +131,7 @@ def run(
     )
 
 
-def run_all(spec: Spec, function: Callable, cases: list[Case]) -> list[Outcome]:
+def run_all(spec: Spec, function: Callable, cases: Sequence[Case]) -> list[Outcome]:
     """Call `function` on each case; whoever interrupts one call is spared the others.
 
     An answer that is elsewhere, such as in a sandbox, brings its own way: a method ``try_cases(spec, cases)``.

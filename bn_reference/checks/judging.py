@@ -4,6 +4,9 @@ The function itself is never seen here: `calling` has called it, and hands over 
 """
 
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,14 +18,38 @@ from bn_reference.checks.spec import INTERFACE, Case, Mistake, Part, Spec
 from bn_reference.checks.tolerance import tolerances
 
 
-def judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
+@dataclass(frozen=True)
+class Key:
+    """What is right for a case, and how close is close enough.
+
+    Attributes
+    ----------
+    reference : dict of str to ndarray
+        Float64, by output.
+    tolerance : dict of str to float
+    """
+
+    reference: dict[str, np.ndarray]
+    tolerance: dict[str, float]
+
+
+@lru_cache(maxsize=4096)
+def key(spec: Spec, case: Case) -> Key:
+    """What is right for `case`: worked out once, however many answers are tried on it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference = spec.expected(case)
+        return Key(reference, tolerances(spec, case, reference))
+
+
+def judge(spec: Spec, cases: Sequence[Case], outcomes: list[Outcome]) -> Report:
     """Compare what came back with the spec, part by part, and look for named mistakes."""
     with warnings.catch_warnings():  # a formula tried in vain may warn; learners should not see it
         warnings.simplefilter("ignore")
         return _judge(spec, cases, outcomes)
 
 
-def _judge(spec: Spec, cases: list[Case], outcomes: list[Outcome]) -> Report:
+def _judge(spec: Spec, cases: Sequence[Case], outcomes: list[Outcome]) -> Report:
     trials = [_Trial(spec, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
     errors = {(outcome.error, outcome.gist) for outcome in outcomes}
     stopped_by, stopped_gist = errors.pop() if len(errors) == 1 else ("", "")
@@ -59,9 +86,8 @@ class _Trial:
 
     def __init__(self, spec: Spec, case: Case, outcome: Outcome):
         self.spec, self.case, self.outcome = spec, case, outcome
+        self.reference, self.tolerance = key(spec, case).reference, key(spec, case).tolerance
         self.size = max(np.size(value) for value in case.inputs.values())
-        self.reference = spec.expected(case)
-        self.tolerance = tolerances(spec, case, self.reference)
         self.values = {name: self._in_shape(name, value) for name, value in outcome.values.items()}
         limit = case.seconds
         self.slow = (

@@ -25,7 +25,7 @@ Values = Mapping[str, object]
 Formula = Callable[[Values, Values], np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One call of the learner's function.
 
@@ -125,7 +125,7 @@ class Mistake:
     precision: type = np.float64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spec:
     """Everything that is known about one graded function.
 

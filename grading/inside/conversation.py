@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import resource
 import socket
 from types import SimpleNamespace
 
@@ -74,15 +73,16 @@ class Conversation:
     def _do_call(self, function, args, kwargs):
         return self._kept[function](*args, **kwargs)
 
-    def _do_try_case(self, calling, function, name, outputs, call, inputs):
-        """One case of a check: what `calling`, the part of the checks that calls, makes of it."""
+    def _do_try_cases(self, calling, function, name, outputs, call, cases):
+        """The cases of a check, one after the other: what `calling`, the part that calls, makes of each."""
         calling = importlib.import_module(calling)
         module, _, attribute = call.partition(":")
-        spec = SimpleNamespace(
-            name=name, outputs=outputs, call=getattr(importlib.import_module(module), attribute)
-        )
-        outcome = calling.run(spec, self._kept[function], SimpleNamespace(inputs=inputs))
-        return vars(outcome)
+        use = getattr(importlib.import_module(module), attribute)
+        spec = SimpleNamespace(name=name, outputs=outputs, call=use)
+        for inputs in cases:
+            self._answer(
+                outcome=vars(calling.run(spec, self._kept[function], SimpleNamespace(inputs=inputs)))
+            )
 
     def _receive(self):
         return wire.decode(wire.receive(self._channel, LIMIT), self._stand_in)
@@ -108,5 +108,3 @@ class Conversation:
             return reply["value"]
 
         return function
-
-

@@ -12,7 +12,6 @@ import select
 import signal
 import socket
 import struct
-import time
 from collections.abc import Callable
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -105,7 +104,9 @@ def _mount_fresh_folders(limits):
     _check(libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None), "mount /")
     options = f"size={limits['disk'] // len(WRITABLE)},nr_inodes={limits['files']},mode=1777".encode()
     for folder in WRITABLE:
-        _check(libc.mount(b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mount {folder}")
+        _check(
+            libc.mount(b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mount {folder}"
+        )
     _check(libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV, None), "mount /proc")
     os.chdir("/home")
 
@@ -235,5 +236,3 @@ def _check(result, what):
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
-
-

@@ -33,7 +33,9 @@ def main() -> None:
     shell.execution_count = 1
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
-        sys.exit(f"after the imports {settings['preload']} there are {threads} threads, expected 1: a fork loses them")
+        sys.exit(
+            f"after the imports {settings['preload']} there are {threads} threads, expected 1: a fork loses them"
+        )
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks are not waited for
     gc.collect()
     gc.freeze()  # what is shared stays shared when a fork collects its garbage
