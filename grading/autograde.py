@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import nbgrader.apps.api
 import nbgrader.apps.autogradeapp
 from nbgrader.api import Gradebook, MissingEntry
@@ -19,11 +18,15 @@ from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import find_all_files
 
 from grading.books import Books, open_gradebook
-from grading.grade import Graded, digest, grade, not_graded
-from grading.master import Master, NotReleased, read_master
+from grading.grade import Graded, digest
+from grading.master import NotReleased, read_master
 from grading.sandbox import SandboxMissing
-from grading.settings import Rules, TrustedGrader
+from grading.settings import TrustedGrader
 from grading.submissions import NoFile, NotReadable, Submission, find, read
+from grading.tasks import Shared, Task
+
+UNFINISHED = ".grading-"
+"""What the name of a folder that is being written begins with."""
 
 
 class TrustedAutograde(Autograde):
@@ -58,24 +61,6 @@ def install() -> None:
     nbgrader.apps.api.Autograde = TrustedAutograde
 
 
-class Task:
-    """The grading of one submission: everything that it takes, and nothing of this machine.
-
-    Calling it gives the list of `Graded`, one for each notebook that was handed in.
-    """
-
-    def __init__(self, rules: Rules, masters: dict[str, Master], files: dict[str, bytes], salt: bytes):
-        self.rules, self.masters, self.files, self.salt = rules, masters, files, salt
-
-    def __call__(self) -> list[Graded]:
-        return [
-            grade(self.rules, self.masters[name], data, self.salt)
-            if isinstance(data, bytes)
-            else not_graded(self.masters[name], b"", data)
-            for name, data in self.files.items()
-        ]
-
-
 class GradingSession:
     """What is the same for all submissions of an assignment.
 
@@ -97,7 +82,7 @@ class GradingSession:
         self.assignment = self._course.assignment_id
         settings = TrustedGrader(parent=step)
         self._salt = settings.salt
-        self.rules = settings.rules(self.assignment)
+        self.rules = rules = settings.rules(self.assignment)
         try:
             self.books = Books(gradebook, self.assignment, AssignLatePenalties(parent=step))
         except MissingEntry:
@@ -106,7 +91,8 @@ class GradingSession:
                 f"Run: nbgrader generate_assignment {self.assignment}"
             ) from None
         names = self.books.notebooks
-        self.masters = {name: read_master(gradebook, self._course, self.assignment, name) for name in names}
+        self._masters = {name: read_master(gradebook, self._course, self.assignment, name) for name in names}
+        self._shared = Shared.of(rules, self._masters)
         gradebook.db.rollback()
         self._students = None if step.create_student else {each.id for each in gradebook.students}
 
@@ -124,7 +110,7 @@ class GradingSession:
     def task(self, submission: Submission) -> Task:
         """What is to be done for one."""
         salt = self._salt(self._course.root, self.assignment, submission.student)
-        return Task(self.rules, self.masters, self._files(submission), salt)
+        return Task(self._shared, self._files(submission), salt)
 
     def enter(self, submission: Submission, graded: list[Graded]) -> None:
         """Write the notebooks, then the grades: whoever is stopped in between starts this one again."""
@@ -134,7 +120,7 @@ class GradingSession:
     def _files(self, submission):
         """Each notebook's bytes, or why it has none."""
         files = {}
-        for name in self.masters:
+        for name in self._masters:
             try:
                 files[name] = read(submission.folder / f"{name}.ipynb")
             except NoFile:
@@ -148,7 +134,7 @@ class GradingSession:
         known = {name for student, name in done if student == submission.student}
         return known == files.keys() and all(
             done[submission.student, name]
-            == digest(self.masters[name], data if isinstance(data, bytes) else b"")
+            == digest(self._masters[name], data if isinstance(data, bytes) else b"")
             and (self._destination(submission) / f"{name}.ipynb").exists()
             for name, data in files.items()
         )
@@ -162,14 +148,16 @@ class GradingSession:
         """Put a folder with the graded notebooks in the place of what is there."""
         destination = self._destination(submission)
         destination.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=destination.parent, prefix=".grading-"))
+        for unfinished in destination.parent.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(unfinished)
+        new = Path(tempfile.mkdtemp(dir=destination.parent, prefix=UNFINISHED))
         source = self._course.format_path(self._course.source_directory, ".", self.assignment)
         for file in find_all_files(source, [*self._course.ignore, "*.ipynb"]):
             target = new / os.path.relpath(file, source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
         for each in graded:
-            nbformat.write(each.content, new / f"{each.notebook}.ipynb")
+            (new / f"{each.notebook}.ipynb").write_text(each.content, encoding="utf-8")
         timestamp = submission.timestamp()
         if timestamp is not None:
             (new / "timestamp.txt").write_text(timestamp.isoformat(" "))

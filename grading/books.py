@@ -11,16 +11,36 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from nbformat import NotebookNode
 from nbgrader import api
 from nbgrader.preprocessors import AssignLatePenalties
-from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task
-from sqlalchemy import Column, DateTime, Float, Index, MetaData, String, Table, Text, delete, select
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    Float,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    event,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from grading.grade import Graded
 
 log = logging.getLogger(__name__)
+
+PATIENCE = 120
+"""How long to wait for another program that writes into the same gradebook, in seconds."""
+
+TRIES = 5
+"""How often a transaction is tried that another writer has spoilt."""
 
 TABLES = MetaData()
 
@@ -64,11 +84,33 @@ class Grading:
 
 def open_gradebook(db_url: str, course_id: str) -> api.Gradebook:
     """nbgrader's gradebook, with the table and the indexes that this module needs."""
-    gradebook = api.Gradebook(db_url, course_id)
+    url = make_url(db_url)
+    if url.get_backend_name() == "sqlite":
+        url = url.update_query_dict({"timeout": str(PATIENCE)})
+    gradebook = api.Gradebook(url.render_as_string(hide_password=False), course_id)
+    if url.get_backend_name() == "sqlite":
+        _begin_as_writer(gradebook.engine)
     TABLES.create_all(gradebook.engine)
     for index in INDEXES:
         index.create(gradebook.engine, checkfirst=True)
     return gradebook
+
+
+def _begin_as_writer(engine: Engine) -> None:
+    """Ask SQLite for the right to write at the beginning of a transaction, and wait for it.
+
+    A transaction that begins by reading and then wants to write is refused at once while another
+    writes: "database is locked".
+    """
+    engine.dispose()
+
+    @event.listens_for(engine, "connect")
+    def leave_begin_to_us(connection, record):
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin(connection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 class Books:
@@ -123,6 +165,16 @@ class Books:
         Scores that a person has given stay, and are marked for another look, as nbgrader does.
         """
         graded = {each.notebook: each for each in graded}
+        for tried in range(1, TRIES + 1):
+            try:
+                self._enter(student, timestamp, graded)
+                return
+            except (IntegrityError, OperationalError):
+                if tried == TRIES:
+                    raise
+                log.info("Another program wrote grades of %s; once more", student)
+
+    def _enter(self, student, timestamp, graded):
         session = self._session
         try:
             submission = self._submission(student, timestamp)
@@ -184,29 +236,29 @@ class Books:
         return {name: known[notebook_id] for name, notebook_id in self._notebooks.items()}
 
     def _enter_notebook(self, name, notebook_id, graded):
-        cells = {} if graded is None else _cells(graded.content)
+        """The scores and comments; a notebook that was not handed in has zero points."""
         grades, comments = api.Grade.__table__, api.Comment.__table__
-        by_hand = {
-            cell_id
-            for (cell_id,) in self._session.execute(
-                select(grades.c.cell_id).where(
-                    grades.c.notebook_id == notebook_id, grades.c.manual_score.is_not(None)
-                )
-            )
-        }
-        for cell_name, cell_id in self._grade_cells[name].items():
-            score = _score(cells.get(cell_name))
-            self._session.execute(
-                grades.update()
-                .where(grades.c.notebook_id == notebook_id, grades.c.cell_id == cell_id)
-                .values(auto_score=score, needs_manual_grade=score is None or cell_id in by_hand)
-            )
-        for cell_name, cell_id in self._comment_cells[name].items():
-            self._session.execute(
-                comments.update()
-                .where(comments.c.notebook_id == notebook_id, comments.c.cell_id == cell_id)
-                .values(auto_comment=_comment(cells.get(cell_name)))
-            )
+        given = select(grades.c.cell_id).where(
+            grades.c.notebook_id == notebook_id, grades.c.manual_score.is_not(None)
+        )
+        by_hand = set(self._session.scalars(given))
+        rows = []
+        for cell, cell_id in self._grade_cells[name].items():
+            score = 0.0 if graded is None else graded.scores.get(cell, 0.0)
+            rows.append({"cell": cell_id, "score": score, "waits": score is None or cell_id in by_hand})
+        self._update(grades, notebook_id, rows, auto_score="score", needs_manual_grade="waits")
+        rows = [
+            {"cell": cell_id, "comment": None if graded is None else graded.comments.get(cell)}
+            for cell, cell_id in self._comment_cells[name].items()
+        ]
+        self._update(comments, notebook_id, rows, auto_comment="comment")
+
+    def _update(self, table, notebook_id, rows, **values):
+        """One statement for all cells of a notebook."""
+        if rows:
+            here = (table.c.notebook_id == notebook_id) & (table.c.cell_id == bindparam("cell"))
+            values = {column: bindparam(name) for column, name in values.items()}
+            self._session.connection().execute(table.update().where(here).values(values), rows)
 
     def _set_penalty(self, student, submission, notebook_id):
         """What the course's plugin takes off for being late."""
@@ -230,7 +282,8 @@ def gradings(gradebook: api.Gradebook, assignment: str | None = None) -> list[Gr
         asked = asked.where(GRADINGS.c.assignment == assignment)
     rows = gradebook.db.execute(asked).mappings().all()
     return [
-        Grading(**row | {name: tuple(json.loads(row[name])) for name in ("remarks", "flags")}) for row in rows
+        Grading(**dict(row) | {name: tuple(json.loads(row[name])) for name in ("remarks", "flags")})
+        for row in rows
     ]
 
 
@@ -243,27 +296,3 @@ def _row(graded: Graded) -> Mapping[str, object]:
         "seconds": graded.seconds,
         "at": datetime.now(UTC).replace(tzinfo=None),
     }
-
-
-def _cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
-    """The cells that have a grade or a comment, by name."""
-    return {
-        cell.metadata.nbgrader.grade_id: cell
-        for cell in notebook.cells
-        if is_grade(cell) or is_solution(cell) or is_task(cell)
-    }
-
-
-def _score(cell: NotebookNode | None) -> float | None:
-    """The points as nbgrader reads them from the outputs; None waits for a person."""
-    if cell is None:
-        return 0.0
-    return determine_grade(cell, log)[0] if is_grade(cell) else None
-
-
-def _comment(cell: NotebookNode | None) -> str | None:
-    """What nbgrader says of an answer that is as it was released."""
-    if cell is None:
-        return None
-    unchanged = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
-    return "No response." if unchanged and not is_task(cell) else None

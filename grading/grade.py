@@ -4,12 +4,14 @@ It can be called anywhere: in this process, in another, on another machine.
 """
 
 import hashlib
+import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.utils import is_solution
+from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution, is_task
 
 from grading.flags import flags
 from grading.marking import Examiner, failure
@@ -17,6 +19,8 @@ from grading.master import Master, grade_id, is_test
 from grading.rebuild import Unreadable, rebuild
 from grading.sandbox import Sandbox, SandboxLost
 from grading.settings import Rules
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,12 @@ class Graded:
     ----------
     notebook : str
         The name.
-    content : NotebookNode
-        With the outputs from which nbgrader takes the points.
+    content : str
+        The notebook with its outputs, as the text of its file.
+    scores : dict of str to float or None
+        By grade id, the points as nbgrader reads them from the outputs; None waits for a person.
+    comments : dict of str to str or None
+        By grade id, what nbgrader says of an answer that is as it was released.
     digest : str
         Of what was handed in.
     failed : str
@@ -41,7 +49,9 @@ class Graded:
     """
 
     notebook: str
-    content: NotebookNode
+    content: str
+    scores: Mapping[str, float | None]
+    comments: Mapping[str, str | None]
     digest: str
     failed: str = ""
     remarks: tuple[str, ...] = field(default=())
@@ -87,10 +97,10 @@ def grade(rules: Rules, master: Master, data: bytes, salt: bytes) -> Graded:
     ]
     if remarks:
         notebook.cells.insert(0, _note("Notes of the grader", remarks))
-    return Graded(
-        master.notebook,
+    return _graded(
+        master,
         notebook,
-        digest(master, data),
+        data,
         remarks=tuple(remarks),
         flags=tuple(flags(sources, rules.suspicious)),
         seconds=time.monotonic() - start,
@@ -114,7 +124,20 @@ def not_graded(master: Master, data: bytes, reason: str) -> Graded:
         elif cell.cell_type == "code":
             cell.outputs = []
     notebook.cells.insert(0, _note("This submission could not be graded", [reason]))
-    return Graded(master.notebook, notebook, digest(master, data), failed=reason)
+    return _graded(master, notebook, data, failed=reason)
+
+
+def _graded(master, notebook, data, **more):
+    known = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+    scores = {name: determine_grade(cell, log)[0] for name, cell in known.items() if is_grade(cell)}
+    comments = {name: _comment(cell) for name, cell in known.items() if is_solution(cell) or is_task(cell)}
+    content = nbformat.writes(notebook)
+    return Graded(master.notebook, content, scores, comments, digest(master, data), **more)
+
+
+def _comment(cell):
+    unchanged = cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+    return "No response." if unchanged and not is_task(cell) else None
 
 
 def is_locked_by(master: Master, cell: NotebookNode) -> bool:

@@ -4,6 +4,7 @@ What a submission can see is the interpreter, the packages that it may import, a
 not the course, not the home folder, no network. `grading.inside` is what runs in there.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -227,7 +228,7 @@ class Sandbox:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         python = str(Path(sys.base_prefix).resolve() / "bin" / version) if recipe.isolated else sys.executable
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed with the sandbox
         with theirs:
             self._process = subprocess.Popen(
                 [
@@ -348,10 +349,8 @@ class Run:
         self._pull(pid)
 
     def _pull(self, number):
-        try:
+        with contextlib.suppress(OSError):  # if it has ended, the next message will say so
             self._leash.send(struct.pack("!i", number))
-        except OSError:
-            pass  # it has ended, as the next message will say
 
     def _last_words(self):
         """How the first process says that the submission ended."""

@@ -68,7 +68,7 @@ class TrustedGrader(Configurable):
         help="Names in learners' code that a person should look at, and why. They cost no points."
     ).tag(config=True)
     tests_run_in = Unicode(
-        help="A function, as module.name, that takes the salt of a submission and gives a context for its tests."
+        help="A function, as module.name, that takes a submission's salt and gives a context for tests."
     ).tag(config=True)
     secret_file = Unicode("grading_secret", help="Where the key to the salts is kept; made if missing.").tag(
         config=True

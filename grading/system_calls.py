@@ -10,30 +10,27 @@ from functools import cache
 
 import pyseccomp
 
-REFUSED = (
-    # other namespaces, other roots, other file systems
-    "unshare setns mount umount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick "
-    "mount_setattr name_to_handle_at open_by_handle_at quotactl swapon swapoff "
-    # other processes
-    "ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd "
-    # the kernel itself
-    "bpf perf_event_open userfaultfd init_module finit_module delete_module kexec_load kexec_file_load reboot "
-    "syslog acct iopl ioperm modify_ldt lookup_dcookie settimeofday clock_settime clock_adjtime adjtimex sethostname "
-    "setdomainname vhangup nfsservctl personality "
-    # keys, and memory that belongs to no process
-    "add_key request_key keyctl memfd_create memfd_secret shmget msgget semget mq_open "
-    # ways around this filter
-    "seccomp io_uring_setup io_uring_enter io_uring_register"
-).split()
+REFUSED = """
+    unshare setns mount umount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick
+    mount_setattr name_to_handle_at open_by_handle_at quotactl swapon swapoff
+    ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd
+    bpf perf_event_open userfaultfd init_module finit_module delete_module kexec_load kexec_file_load reboot
+    syslog acct iopl ioperm modify_ldt lookup_dcookie settimeofday clock_settime clock_adjtime adjtimex
+    sethostname setdomainname vhangup nfsservctl personality
+    add_key request_key keyctl memfd_create memfd_secret shmget msgget semget mq_open
+    seccomp io_uring_setup io_uring_enter io_uring_register
+"""
+"""Other roots and file systems (two lines), other processes, the kernel itself (three lines), keys and
+memory that belongs to no process, and ways around this filter."""
 
 NEW_NAMESPACES = 0x7E020080
-"""The flags of ``clone`` that ask for a namespace: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET, NEWTIME."""
+"""The flags of ``clone`` that ask for a namespace: CLONE_NEWNS and its like."""
 
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
 """The requests of ``ioctl`` that type into a terminal."""
 
 FAMILIES = (1, 2, 10, 16)
-"""The kinds of socket there are: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK, which lead nowhere but to itself."""
+"""The kinds of socket that are left, and lead nowhere: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK."""
 
 
 @cache
@@ -41,7 +38,7 @@ def compiled_filter() -> bytes:
     """The filter, as the kernel takes it."""
     program = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     refuse = pyseccomp.ERRNO(errno.EPERM)
-    for name in REFUSED:
+    for name in REFUSED.split():
         try:
             program.add_rule(refuse, name)
         except (ValueError, OSError, RuntimeError):  # a call that this library or machine does not know

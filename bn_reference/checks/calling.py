@@ -134,7 +134,7 @@ def run(
 def run_all(spec: Spec, function: Callable, cases: Sequence[Case]) -> list[Outcome]:
     """Call `function` on each case; whoever interrupts one call is spared the others.
 
-    An answer that is elsewhere, such as in a sandbox, brings its own way: a method ``try_cases(spec, cases)``.
+    An answer that is elsewhere, as in a sandbox, brings its own way: a method ``try_cases(spec, cases)``.
     """
     if hasattr(function, "try_cases"):
         return function.try_cases(spec, cases)

@@ -5,6 +5,7 @@ interpreter's and the allowed packages'. Inside it each submission gets processe
 files and shared memory of its own, limits, and a first process that watches over them.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -166,10 +167,8 @@ def _obey(leash):
 
 
 def _kill(pid):
-    try:
+    with contextlib.suppress(ProcessLookupError):  # it may just have ended by itself
         os.kill(abs(pid), signal.SIGINT if pid < 0 else signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it has just ended by itself
 
 
 def _reap(second):

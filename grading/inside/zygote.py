@@ -34,7 +34,7 @@ def main() -> None:
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         sys.exit(
-            f"after the imports {settings['preload']} there are {threads} threads, expected 1: a fork loses them"
+            f"the imports {settings['preload']} leave {threads} threads, expected 1: a fork loses the others"
         )
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks are not waited for
     gc.collect()
