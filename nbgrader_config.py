@@ -28,5 +28,11 @@ c.TrustedGrader.modules = {
     "bn_reference.checks": "bn_reference.checks.while_graded",
     "bn_reference.checks.calling": "bn_reference.checks.calling",
 }
+c.TrustedGrader.for_assignment = {
+    "ps3_backprop": {
+        "preload": ["sklearn.datasets"],
+        "modules": {"bn_reference.checks.ps3_backprop.calls": "bn_reference.checks.ps3_backprop.calls"},
+    },
+}
 c.TrustedGrader.tests_run_in = "bn_reference.checks.salted"
 c.TrustedGrader.secret_file = "course/grading_secret"

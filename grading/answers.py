@@ -166,9 +166,9 @@ class Answer:
             "calling": calling.__name__,
             "function": self._number,
             "name": spec.name,
-            "outputs": list(spec.outputs),
+            "returned": list(spec.returned or spec.outputs),
             "call": f"{spec.call.__module__}:{spec.call.__qualname__}",
-            "cases": [dict(case.inputs) for case in cases],
+            "cases": [calling.shown(spec, case) for case in cases],
         }
         try:
             answers = self._branch.ask_for_each([_limit(case) for case in cases], "try_cases", **asked)
@@ -187,7 +187,7 @@ def _limit(case):
 def _outcome(kind, spec, case, told, seconds):
     """An outcome from what the sandbox says of it, of which nothing is taken on trust."""
     values = told.get("values") if isinstance(told, dict) else None
-    if not isinstance(values, dict) or (values and list(values) != list(spec.outputs)):
+    if not isinstance(values, dict) or (values and list(values) != list(spec.returned or spec.outputs)):
         raise AnswerFailed("sent something that is no answer")
     if not all(isinstance(value, np.ndarray) and value.dtype == np.float64 for value in values.values()):
         raise AnswerFailed("sent something that is no answer")

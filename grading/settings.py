@@ -62,7 +62,7 @@ class TrustedGrader(Configurable):
         help="Modules of the course that submissions may import: the name inside, the module that is taken."
     ).tag(config=True)
     for_assignment = Dict(
-        help="By assignment, a dictionary with more packages, preload, warm_up or suspicious."
+        help="By assignment, a dictionary with more packages, preload, warm_up, modules or suspicious."
     ).tag(config=True)
     suspicious = Dict(
         help="Names in learners' code that a person should look at, and why. They cost no points."
@@ -88,7 +88,7 @@ class TrustedGrader(Configurable):
             packages=(*self.packages, *more.get("packages", ())),
             preload=(*self.preload, *more.get("preload", ())),
             warm_up=(*self.warm_up, *more.get("warm_up", ())),
-            modules=tuple(sorted(self.modules.items())),
+            modules=tuple(sorted((dict(self.modules) | more.get("modules", {})).items())),
             limits=Limits(memory=self.memory),
             isolated=not self.unsafe_no_sandbox,
         )

@@ -105,7 +105,31 @@ def run(
     spec: Spec, function: Callable, case: Case, clock: Callable[[], float] = time.perf_counter
 ) -> Outcome:
     """Call `function` on a copy of the case's inputs, and wait until it returns."""
-    inputs = {name: _copy(value) for name, value in case.inputs.items()}
+    return measured(spec, case, call(spec, function, shown(spec, case), clock))
+
+
+def shown(spec: Spec, case: Case) -> dict[str, object]:
+    """The inputs that the learner's code may see."""
+    return {name: value for name, value in case.inputs.items() if name not in spec.withheld}
+
+
+def measured(spec: Spec, case: Case, outcome: Outcome) -> Outcome:
+    """`outcome` with the outputs of the spec, where they are measured on what came back."""
+    if spec.measure is None or not outcome.values:
+        return outcome
+    try:
+        outputs = spec.measure(case.inputs, outcome.values, outcome.seconds)
+    except ValueError as problem:  # the arrays do not fit together
+        return replace(outcome, values={}, error=f"ValueError: {problem}", gist="ValueError")
+    values = {name: np.asarray(value, np.float64) for name, value in zip(spec.outputs, outputs, strict=True)}
+    return replace(outcome, values=values)
+
+
+def call(
+    spec: Spec, function: Callable, given: Values, clock: Callable[[], float] = time.perf_counter
+) -> Outcome:
+    """Use `function` on copies of what is `given`, as `spec` says."""
+    inputs = {name: _copy(value) for name, value in given.items()}
     values: dict[str, np.ndarray] = {}
     problem = None
     with _kept_inside() as (caught, stdout, stderr):
@@ -122,7 +146,7 @@ def run(
         values,
         error,
         isinstance(problem, NotImplementedError),
-        tuple(name for name, value in inputs.items() if not _same(value, case.inputs[name])),
+        tuple(name for name, value in inputs.items() if not _same(value, given[name])),
         "\n".join([*warned, stderr.getvalue()]).strip(),
         seconds,
         gist,
@@ -137,7 +161,8 @@ def run_all(spec: Spec, function: Callable, cases: Sequence[Case]) -> list[Outco
     An answer that is elsewhere, as in a sandbox, brings its own way: a method ``try_cases(spec, cases)``.
     """
     if hasattr(function, "try_cases"):
-        return function.try_cases(spec, cases)
+        outcomes = function.try_cases(spec, cases)
+        return [measured(spec, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
     outcomes: list[Outcome] = []
     for case in cases:
         stopped = outcomes and outcomes[-1].interrupted
@@ -167,15 +192,16 @@ def _refuse_to_answer(prompt: object = "") -> str:
 
 
 def _name_outputs(spec, returned) -> dict[str, np.ndarray]:
-    wanted = ", ".join(spec.outputs)
+    names = spec.returned or spec.outputs
+    wanted = ", ".join(names)
     if returned is None:
         raise Refused(f"it returned None, expected {wanted}; does it end with a return?")
-    if len(spec.outputs) == 1 and not isinstance(returned, tuple):
+    if len(names) == 1 and not isinstance(returned, tuple):
         returned = (returned,)
-    if not isinstance(returned, tuple | list) or len(returned) != len(spec.outputs):
+    if not isinstance(returned, tuple | list) or len(returned) != len(names):
         count = len(returned) if isinstance(returned, tuple | list) else 1
-        raise Refused(f"it returned {count} value(s), expected {len(spec.outputs)}: {wanted}")
-    return {name: _as_real_array(name, value) for name, value in zip(spec.outputs, returned, strict=True)}
+        raise Refused(f"it returned {count} value(s), expected {len(names)}: {wanted}")
+    return {name: _as_real_array(name, value) for name, value in zip(names, returned, strict=True)}
 
 
 def _as_real_array(name, value) -> np.ndarray:

@@ -15,7 +15,7 @@ tests of the checks
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -148,7 +148,15 @@ class Spec:
         The page of the book that teaches it.
     call : callable
         ``call(answer, inputs)`` uses what the learner wrote and returns the outputs. By default
-        the answer is a function, and the inputs are its arguments.
+        the answer is a function, and the inputs are its arguments. A grader may run it in a
+        sandbox: the module that it is in must need neither `bn_reference` nor a right answer.
+    returned : tuple of str
+        What `call` returns, if that is not the outputs but what they are measured on.
+    measure : callable, optional
+        ``measure(inputs, returned, seconds)`` gives the outputs: of the inputs, of the arrays that
+        `call` returned by name, and of the time that it took.
+    withheld : tuple of str
+        Inputs that `measure` needs and the learner's code must not see.
     """
 
     name: str
@@ -160,6 +168,13 @@ class Spec:
     mistakes: tuple[Mistake, ...] = field(default=())
     chapter: str = "index"
     call: Callable[[Callable, Values], object] = field(default_factory=lambda: call_with_arguments)
+    returned: tuple[str, ...] = ()
+    measure: Callable[[Values, Values, float], tuple] | None = None
+    withheld: tuple[str, ...] = ()
+
+    def of_outputs(self) -> "Spec":
+        """The same for an answer that returns the outputs themselves, whatever people are to write."""
+        return replace(self, call=call_with_arguments, returned=(), measure=None, withheld=())
 
     def expected(self, case: Case) -> dict[str, np.ndarray]:
         """The right outputs for `case`, by the reference, in float64 or wider."""

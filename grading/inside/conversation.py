@@ -73,16 +73,14 @@ class Conversation:
     def _do_call(self, function, args, kwargs):
         return self._kept[function](*args, **kwargs)
 
-    def _do_try_cases(self, calling, function, name, outputs, call, cases):
+    def _do_try_cases(self, calling, function, name, returned, call, cases):
         """The cases of a check, one after the other: what `calling`, the part that calls, makes of each."""
         calling = importlib.import_module(calling)
         module, _, attribute = call.partition(":")
         use = getattr(importlib.import_module(module), attribute)
-        spec = SimpleNamespace(name=name, outputs=outputs, call=use)
+        spec = SimpleNamespace(name=name, returned=returned, call=use)
         for inputs in cases:
-            self._answer(
-                outcome=vars(calling.run(spec, self._kept[function], SimpleNamespace(inputs=inputs)))
-            )
+            self._answer(outcome=vars(calling.call(spec, self._kept[function], inputs)))
 
     def _receive(self):
         return wire.decode(wire.receive(self._channel, LIMIT), self._stand_in)

@@ -9,23 +9,6 @@ from bn_reference.batchnorm import batchnorm_backward, batchnorm_forward, batchn
 from bn_reference.checks.spec import Case, Values
 
 EPS = 1e-5
-LEARNED = ("W1", "gamma", "beta", "W2", "b2")
-KEPT = ("running_mean", "running_var")
-
-
-def network_of(inputs: Values) -> dict[str, np.ndarray]:
-    """The dictionary that learners work with."""
-    return {name: inputs[name] for name in (*LEARNED, *KEPT)}
-
-
-def entries(returned: object, names: tuple[str, ...], what: str) -> tuple:
-    """The arrays of a dictionary that a learner returned, in order."""
-    if not isinstance(returned, dict):
-        raise TypeError(f"{what} is of type {type(returned).__name__}, expected a dictionary")
-    missing = [name for name in names if name not in returned]
-    if missing:
-        raise ValueError(f"{what} lacks {', '.join(missing)}; expected the keys {', '.join(names)}")
-    return tuple(returned[name] for name in names)
 
 
 def scores(i: Values, mean: np.ndarray | None = None, var: np.ndarray | None = None) -> np.ndarray:

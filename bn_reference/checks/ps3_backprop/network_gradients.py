@@ -2,25 +2,15 @@
 
 import numpy as np
 
+from bn_reference.checks.ps3_backprop.calls import LEARNED, call_gradients
 from bn_reference.checks.ps3_backprop.network import (
-    LEARNED,
-    entries,
     labels_of,
     loss_and_gradients,
-    network_of,
     small_networks,
 )
 from bn_reference.checks.spec import Mistake, Node, Part, Spec
 
 GRADIENTS = tuple("d" + name for name in LEARNED)
-
-
-def _call(answer, inputs):
-    returned = answer(network_of(inputs), inputs["x"], inputs["labels"])
-    if not isinstance(returned, tuple | list) or len(returned) != 4:
-        return returned
-    loss, gradients, mean, var = returned
-    return (loss, *entries(gradients, LEARNED, "the dictionary of gradients"), mean, var)
 
 
 def _reference(**inputs):
@@ -244,5 +234,5 @@ NETWORK_GRADIENTS = Spec(
         ),
     ),
     chapter="backpropagation",
-    call=_call,
+    call=call_gradients,
 )

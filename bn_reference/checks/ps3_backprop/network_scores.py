@@ -2,12 +2,9 @@
 
 import numpy as np
 
-from bn_reference.checks.ps3_backprop.network import EPS, network_of, scores, small_networks
+from bn_reference.checks.ps3_backprop.calls import call_scores
+from bn_reference.checks.ps3_backprop.network import EPS, scores, small_networks
 from bn_reference.checks.spec import Mistake, Node, Part, Spec
-
-
-def _call(answer, inputs):
-    return answer(network_of(inputs), inputs["x"])
 
 
 def _cases(rng):
@@ -139,5 +136,5 @@ SCORES = Spec(
         ),
     ),
     chapter="batchnorm_transform",
-    call=_call,
+    call=call_scores,
 )

@@ -1,14 +1,13 @@
 """Spec of ``train_network``: the learner's network on real digits, judged at inference.
 
-A training run has no right result to compare with, entry by entry. So `_call` measures what came out of
+A training run has no right result to compare with, entry by entry. So `_measure` looks at what came out of
 it: each output is a measurement, cut off at what is asked for, so that whoever reaches it gets the same.
 """
 
-import time
-
 import numpy as np
 
-from bn_reference.checks.ps3_backprop.network import KEPT, LEARNED, entries, scores
+from bn_reference.checks.ps3_backprop.calls import KEPT, LEARNED, call_training
+from bn_reference.checks.ps3_backprop.network import scores
 from bn_reference.checks.spec import Case, Formula, Mistake, Node, Part, Spec
 
 SECONDS = 30.0
@@ -45,19 +44,12 @@ def _cases(rng):
     return [Case(f"{len(train)} digits to train on, {len(test)} others to test", "typical", inputs)]
 
 
-def _call(answer, inputs):
-    start = time.perf_counter()
-    returned = answer(inputs["x"], inputs["labels"], inputs["seed"])
-    seconds = time.perf_counter() - start
-    if returned is None:
-        return None
-    arrays = map(np.asarray, entries(returned, (*LEARNED, *KEPT), "the network"))
-    network = dict(zip((*LEARNED, *KEPT), arrays, strict=True))
-    measured = _measure(network, inputs) | {"seconds_or_more": max(seconds, SECONDS)}
+def _measure(inputs, network, seconds):
+    measured = _measured(inputs, network) | {"seconds_or_more": max(seconds, SECONDS)}
     return tuple(measured[name] for name in ASKED)
 
 
-def _measure(network, inputs):
+def _measured(inputs, network):
     if not all(np.isfinite(value).all() for value in network.values()):
         return dict.fromkeys(ASKED, 0.0)
     right = scores(network | {"x": inputs["x_test"]}).argmax(axis=1) == inputs["labels_test"]
@@ -218,5 +210,8 @@ TRAINING = Spec(
         ),
     ),
     chapter="batchnorm_transform",
-    call=_call,
+    call=call_training,
+    returned=(*LEARNED, *KEPT),
+    measure=_measure,
+    withheld=("x_test", "labels_test"),
 )

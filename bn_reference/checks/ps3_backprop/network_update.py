@@ -3,7 +3,8 @@
 import numpy as np
 
 from bn_reference.batchnorm import update_running_statistics
-from bn_reference.checks.ps3_backprop.network import KEPT, LEARNED, entries, network_of, small_networks
+from bn_reference.checks.ps3_backprop.calls import KEPT, LEARNED, call_update, network_of
+from bn_reference.checks.ps3_backprop.network import small_networks
 from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
 
 
@@ -22,13 +23,6 @@ def _cases(rng):
         what = f"learning rate {learning_rate:g}, momentum {momentum:g}, m={inputs['m']}"
         cases.append(Case(f"{case.name.split(':')[0]}, {what}", kind, inputs))
     return cases
-
-
-def _call(answer, inputs):
-    gradients = {name: inputs["d" + name] for name in LEARNED}
-    rest = (inputs[name] for name in ("mean", "var", "m", "learning_rate", "momentum"))
-    new = answer(network_of(inputs), gradients, *rest)
-    return None if new is None else entries(new, (*LEARNED, *KEPT), "the new network")
 
 
 def _step(name, times=-1.0):
@@ -184,5 +178,5 @@ UPDATE = Spec(
         ),
     ),
     chapter="batchnorm_transform",
-    call=_call,
+    call=call_update,
 )

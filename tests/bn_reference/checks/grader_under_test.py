@@ -5,14 +5,14 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from bn_reference.checks import PUBLIC_SEED, SPECS
 from bn_reference.checks.calling import run_all
 from bn_reference.checks.judging import judge
-from bn_reference.checks.spec import Mistake, Spec, call_with_arguments
+from bn_reference.checks.spec import Mistake, Spec
 from tests.bn_reference.checks.right_answers import RIGHT_ANSWERS
 
 
@@ -42,7 +42,7 @@ class Trial:
 def hand_in(problem_set: str, spec: Spec, mistake: Mistake, seed: int = PUBLIC_SEED) -> Trial:
     """Check the whole wrong answer that `mistake` describes."""
     if mistake.code is None:  # put together from formulas, it returns the outputs themselves
-        spec = replace(spec, call=call_with_arguments)
+        spec = spec.of_outputs()
     cases = spec.cases(np.random.default_rng(seed))
     verdict = judge(spec, cases, run_all(spec, spec.mistaken(mistake), cases))
     named = verdict.mistakes == (mistake.name,)

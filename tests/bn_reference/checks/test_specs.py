@@ -1,13 +1,11 @@
 """Do the checks pass what is right, fail what is wrong, and name the mistake?"""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from bn_reference.checks import SPECS, report
 from bn_reference.checks.judging import judge, run
-from bn_reference.checks.spec import Mistake, call_with_arguments
+from bn_reference.checks.spec import Mistake
 from tests.bn_reference.checks.right_answers import RIGHT_ANSWERS
 
 SEEDS = range(200)
@@ -28,7 +26,7 @@ specs = [pytest.param(spec, id=spec.name) for spec in SPECS.values()]
 
 def report_of_outputs(spec, function, seed):
     """The report on a function that returns the outputs themselves, whatever `spec` asks people to write."""
-    spec = replace(spec, call=call_with_arguments)
+    spec = spec.of_outputs()
     cases = spec.cases(np.random.default_rng(seed))
     return judge(spec, cases, [run(spec, function, case) for case in cases])
 
