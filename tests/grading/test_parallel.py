@@ -1,0 +1,193 @@
+"""Does a class get its grades once each, whatever happens to the machines?"""
+
+import random
+import re
+import sqlite3
+import time
+
+import pytest
+from dask.distributed import Client, LocalCluster
+
+from grading.parallel import results
+from tests.course import run
+from tests.grading import small
+
+SIZE = 12
+
+
+@pytest.fixture
+def course(tmp_path):
+    small.release(tmp_path)
+    return tmp_path
+
+
+def grade(course, *options):
+    return run("python", "-m", "grading", *options, cwd=course)
+
+
+def rows(course):
+    """How many rows there are of everything that a submission brings."""
+    with sqlite3.connect(course / "gradebook.db") as database:
+        tables = (
+            "student",
+            "submitted_assignment",
+            "submitted_notebook",
+            "grade",
+            "comment",
+            "trusted_grading",
+        )
+        return {table: database.execute(f"select count(*) from {table}").fetchone()[0] for table in tables}
+
+
+ONCE_EACH = {
+    "student": SIZE,
+    "submitted_assignment": SIZE,
+    "submitted_notebook": SIZE,
+    "grade": 3 * SIZE,
+    "comment": 3 * SIZE,
+    "trusted_grading": SIZE,
+}
+
+
+def test_a_class_is_graded_and_only_once(course):
+    """Does everybody get what they deserve, and a second run find nothing to do?"""
+    small.mixed_class(course, SIZE)
+    assert re.search(rf"sums +{SIZE} +{SIZE} +0", grade(course))
+    assert small.scores(course) == small.expected(SIZE)
+    assert rows(course) == ONCE_EACH
+    assert re.search(rf"sums +{SIZE} +0 +0", grade(course))
+
+
+def test_what_is_handed_in_again_is_graded_again(course):
+    """Is a changed file noticed, and does its new score take the place of the old?"""
+    small.mixed_class(course, 3)
+    grade(course)
+    small.hand_in(course, "s000")
+    assert re.search(r"sums +3 +1 +0", grade(course))
+    assert small.scores(course)["s000"] == {"adds_up": 0.0, "counts": 0.0, "use": 0.0}
+
+
+def test_a_new_release_is_graded_again(course):
+    """Are grades out of date when the instructor has changed a test?"""
+    small.mixed_class(course, 2)
+    grade(course)
+    source = course / "source/sums/sums.md"
+    source.write_text(source.read_text().replace("== 6", "== 7"))
+    run("jupytext", "--quiet", "--to", "ipynb", "source/sums/sums.md", cwd=course)
+    run("nbgrader", "generate_assignment", "sums", "--force", cwd=course)
+    assert re.search(r"sums +2 +2 +0", grade(course))
+    assert small.scores(course)["s000"]["adds_up"] == 0.0
+
+
+def test_one_student_can_be_graded_alone(course):
+    """Does --student leave the others for later?"""
+    small.mixed_class(course, 3)
+    grade(course, "--student", "s001")
+    assert small.scores(course).keys() == {"s001"}
+
+
+def test_assignment_that_does_not_exist_is_named(course):
+    """Does a typing error get a sentence that helps?"""
+    process = small.start("-m", "grading", "--assignment", "sum", cwd=course)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "no assignment 'sum', but: sums" in said
+
+
+def test_failures_are_listed_with_their_reasons(course):
+    """Can the instructor see who could not be graded, and does the learner's page say why?"""
+    small.mixed_class(course, 2)
+    (course / "submitted/s001/sums/sums.ipynb").write_text("{not json")
+    grade(course)
+    assert re.search(r"s001 +The file could not be read: it is not valid JSON", grade(course, "failures"))
+    run("nbgrader", "generate_feedback", "sums", cwd=course)
+    page = (course / "feedback/s001/sums/sums.html").read_text()
+    assert "This submission could not be graded" in page
+    assert small.scores(course)["s000"] == small.expected(1)["s000"]
+
+
+def test_a_grader_that_is_killed_loses_and_doubles_nothing(course):
+    """After kill -9 at many moments and the same command again: is each grade there, once?"""
+    small.mixed_class(course, SIZE)
+    clock = random.Random(0)
+    for _ in range(8):
+        process = small.start("-m", "grading", cwd=course)
+        time.sleep(clock.uniform(1.5, 6.0))
+        small.kill(process)
+    grade(course)
+    assert small.scores(course) == small.expected(SIZE)
+    assert rows(course) == ONCE_EACH
+    written = sorted(path.parts[-3] for path in (course / "autograded").glob("*/*/sums.ipynb"))
+    assert written == sorted(small.expected(SIZE))
+
+
+def test_a_killed_workers_tasks_go_to_another():
+    """Does each task give one result when a worker dies in the middle?"""
+
+    class Slow:
+        def __init__(self, number):
+            self.number = number
+
+        def __call__(self):
+            time.sleep(0.3)
+            return [self.number]
+
+    with (
+        LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        came = []
+        for _, graded in results(client, ((None, Slow(number)) for number in range(16))):
+            came += graded
+            if len(came) == 4:
+                next(iter(cluster.workers.values())).process.process._process.kill()
+    assert sorted(came) == list(range(16))
+
+
+def test_workers_elsewhere_need_no_shared_folder(course, tmp_path_factory):
+    """Do workers of another scheduler, which cannot see the course, grade it?"""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    small.mixed_class(course, 4)
+    address = "tcp://127.0.0.1:47861"
+    processes = [
+        small.start(
+            "-m",
+            "distributed.cli.dask_scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "47861",
+            "--no-dashboard",
+            cwd=elsewhere,
+        )
+    ]
+    try:
+        processes += [
+            small.start(
+                "-m",
+                "distributed.cli.dask_worker",
+                address,
+                "--nthreads",
+                "1",
+                "--no-dashboard",
+                cwd=elsewhere,
+            )
+            for _ in range(2)
+        ]
+        grade(course, "--scheduler", address)
+    finally:
+        for process in processes:
+            small.kill(process)
+    assert small.scores(course) == small.expected(4)
+
+
+def test_two_graders_share_a_gradebook(course):
+    """Do two at once leave one grade for each, and does neither hear that the database is locked?"""
+    small.mixed_class(course, SIZE)
+    graders = [small.start("-m", "grading", "--workers", "1", cwd=course) for _ in range(2)]
+    for grader in graders:
+        said, _ = grader.communicate(timeout=120)
+        assert grader.returncode == 0, said
+        assert "locked" not in said
+    assert small.scores(course) == small.expected(SIZE)
+    assert rows(course) == ONCE_EACH
