@@ -1,0 +1,6 @@
+"""Specs of problem set 5: measuring what batch normalization does to training."""
+
+from bn_reference.checks.ps5_experiments.percentiles import PERCENTILES
+
+SPECS = (PERCENTILES,)
+"""In the order of the problem set."""
