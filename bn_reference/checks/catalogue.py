@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from bn_reference.checks.spec import Spec
 
-NUMPY_SETS = ("ps1_whitening", "ps2_batchnorm", "ps3_backprop")
+NUMPY_SETS = ("ps1_whitening", "ps2_batchnorm", "ps3_backprop", "ps5_experiments")
 TORCH_SETS = ("ps4_torch",)
 
 
