@@ -10,7 +10,19 @@ import yaml
 from bn_reference.checks.report import BOOK
 from tests.course import ROOT, run
 
-CHAPTERS = ("whitening", "batchnorm_transform", "backpropagation", "bandwidth", "accuracy")
+CHAPTERS = (
+    "whitening",
+    "conditioning",
+    "outside_the_step",
+    "whitening_inside",
+    "batchnorm_transform",
+    "inference",
+    "backpropagation",
+    "gradient_checking",
+    "torch_layer",
+    "bandwidth",
+    "accuracy",
+)
 
 
 @pytest.fixture(scope="session")
