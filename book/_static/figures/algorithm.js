@@ -4,11 +4,11 @@ import { button, handle, html, number, picture, plane, reading, set, signed, sli
 import { batchnormForward, sum } from "./mathematics.js";
 
 const LINES = [
-  "The mini-batch",
-  "Line 1: the mean",
-  "Line 2: the variance",
-  "Line 3: normalise",
-  "Line 4: scale and shift",
+  "Mini-batch",
+  "1 Mean",
+  "2 Variance",
+  "3 Normalise",
+  "4 Scale and shift",
 ];
 const ROWS = ["x", "x − μ", "(x − μ)²", "x̂", "y"];
 /** The step at which a row of the table, or a strip of the picture, appears. */
@@ -18,22 +18,23 @@ export function draw(stage) {
   const state = { x: [1, 2, 3, 5, 6, 8.5], gamma: 1.5, beta: 2, exponent: -5, step: 0 };
   const tabs = html("div", { class: "steps buttons", role: "group", "aria-label": "Lines of Algorithm 1" }, stage);
   const buttons = LINES.map((title, step) => button(title, () => update({ step }), tabs));
-  const strips = drawStrips(stage, state, update);
-  const formula = html("p", { class: "formula" }, stage);
-  const table = drawTable(stage, state.x.length);
-  const row = html("div", { class: "buttons" }, stage);
+  const layout = html("div", { class: "beside" }, stage);
+  const strips = drawStrips(layout, state, update);
+  const side = html("div", { class: "explanation" }, layout);
+  const formula = html("p", { class: "formula" }, side);
+  const say = reading(side);
+  const row = html("div", { class: "buttons" }, side);
   const count = LINES.length;
   button("Back", () => update({ step: (state.step + count - 1) % count }), row);
   button("Next", () => update({ step: (state.step + 1) % count }), row);
-  const controls = html("div", { class: "sliders" }, stage);
-  slider({ label: "γ", min: -3, max: 3, step: 0.1, value: state.gamma, change: (gamma) => update({ gamma }) }, controls);
-  slider({ label: "β", min: -4, max: 4, step: 0.1, value: state.beta, change: (beta) => update({ beta }) }, controls);
+  const table = drawTable(stage, state.x.length);
+  slider({ label: "γ", min: -3, max: 3, step: 0.1, value: state.gamma, change: (gamma) => update({ gamma }) }, side);
+  slider({ label: "β", min: -4, max: 4, step: 0.1, value: state.beta, change: (beta) => update({ beta }) }, side);
   const power = (exponent) => (10 ** exponent).toExponential(0).replace("-", "−");
   slider(
     { label: "ε", min: -5, max: 1, step: 1, value: -5, format: power, change: (exponent) => update({ exponent }) },
-    controls,
+    side,
   );
-  const say = reading(stage);
 
   function update(changes = {}) {
     Object.assign(state, changes);

@@ -128,7 +128,7 @@ function ends(edge) {
 function drawCard(name, parent) {
   const [left, top, width] = NODES[name];
   const group = svg("g", { transform: `translate(${left} ${top})` }, parent);
-  svg("rect", { class: "card", width, height: HEIGHT, rx: 6 }, group);
+  svg("rect", { class: "box", width, height: HEIGHT, rx: 6 }, group);
   svg("text", { class: "title", x: 8, y: 15, text: SYMBOLS[name] }, group);
   if (name !== SYMBOLS[name]) svg("text", { class: "name", x: width - 6, y: 14, "text-anchor": "end", text: name }, group);
   const lines = ["value", "gradient"].map((kind, k) => {

@@ -1,7 +1,7 @@
 /** A cloud to drag, and what PCA, ZCA and Cholesky whitening and BN make of it. */
 
 import { axes, button, clipped, handle, html, line, number, picture, plane, reading, set, svg } from "./drawing.js";
-import { MATRICES, apply, correlation, covariance, transform, whitePoints } from "./mathematics.js";
+import { MATRICES, apply, correlation, covariance, mean, transform, whitePoints } from "./mathematics.js";
 
 const CLOUD = whitePoints(1, 90);
 const CIRCLE = Array.from({ length: 61 }, (_, k) => {
@@ -74,9 +74,9 @@ function marks(area, parent) {
 
 function drawCloud(parent, shape, update) {
   const label = "The cloud: 90 points of two features, with three handles";
-  const drawing = picture({ width: 320, height: 320, label, role: "group", name: "cloud" }, parent);
+  const drawing = picture({ width: 320, height: 316, label, role: "group", name: "cloud" }, parent);
   const area = plane({ left: 28, top: 22, width: 282, height: 268, x: [-9, 9], y: [-8.55, 8.55] });
-  svg("text", { x: 28, y: 14, class: "title", text: "The cloud: drag it" }, drawing);
+  svg("text", { x: 28, y: 14, class: "title", text: "The data: drag a ring" }, drawing);
   const ticks = [-8, -4, 0, 4, 8];
   axes(area, { x: ticks, y: ticks }, drawing);
   const show = marks(area, drawing);
@@ -132,10 +132,10 @@ function drawCloud(parent, shape, update) {
 }
 
 function drawOutput(parent, name) {
-  const drawing = picture({ width: 160, height: 160, label: "", name: "output" }, parent);
+  const drawing = picture({ width: 160, height: 172, label: "", name: "output" }, parent);
   const area = plane({ left: 20, top: 20, width: 120, height: 120, x: [-3.4, 3.4], y: [-3.4, 3.4] });
   svg("text", { x: 20, y: 13, class: "title", text: name }, drawing);
-  const note = svg("text", { x: 80, y: 155, "text-anchor": "middle" }, drawing);
+  const [first, second] = [154, 168].map((y) => svg("text", { x: 80, y, "text-anchor": "middle" }, drawing));
   axes(area, {}, drawing);
   svg("path", { class: "frame", d: line(area, [[-3.4, 0], [3.4, 0]]) + line(area, [[0, -3.4], [0, 3.4]]) }, drawing);
   const show = marks(area, drawing);
@@ -145,7 +145,10 @@ function drawOutput(parent, name) {
     const ring = CIRCLE.map((point) => apply(matrix, placed({ ...shape, center: [0, 0] }, point)));
     show(after, points.map(([x]) => x > shape.center[0]), ring);
     const r = number(correlation(covariance(after)));
-    note.textContent = `correlation ${r}`;
+    const centered = transform(points, [[1, 0], [0, 1]]);
+    const squares = after.map(([x, y], i) => (x - centered[i][0]) ** 2 + (y - centered[i][1]) ** 2);
+    first.textContent = `correlation ${r}`;
+    second.textContent = `moved by ${number(mean(squares))}`;
     const form = Math.abs(Number(r)) < 0.005 ? "a round cloud" : "a cloud that is still tilted";
     set(drawing, { "aria-label": `${name}: ${form}, correlation ${r}` });
   };
