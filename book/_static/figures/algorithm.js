@@ -1,6 +1,6 @@
 /** A mini-batch of six numbers walked through the four lines of Algorithm 1. */
 
-import { button, handle, html, number, picture, plane, reading, set, signed, slider, svg } from "./drawing.js";
+import { button, factor, handle, html, number, picture, plane, reading, set, signed, slider, svg } from "./drawing.js";
 import { batchnormForward, sum } from "./mathematics.js";
 
 const LINES = [
@@ -21,12 +21,13 @@ export function draw(stage) {
   const layout = html("div", { class: "beside" }, stage);
   const strips = drawStrips(layout, state, update);
   const side = html("div", { class: "explanation" }, layout);
-  const formula = html("p", { class: "formula" }, side);
-  const say = reading(side);
   const row = html("div", { class: "buttons" }, side);
   const count = LINES.length;
   button("Back", () => update({ step: (state.step + count - 1) % count }), row);
   button("Next", () => update({ step: (state.step + 1) % count }), row);
+  const text = html("div", { class: "text" }, side);
+  const formula = html("p", { class: "formula" }, text);
+  const say = reading(text);
   const table = drawTable(stage, state.x.length);
   slider({ label: "γ", min: -3, max: 3, step: 0.1, value: state.gamma, change: (gamma) => update({ gamma }) }, side);
   slider({ label: "β", min: -4, max: 4, step: 0.1, value: state.beta, change: (beta) => update({ beta }) }, side);
@@ -72,7 +73,7 @@ function explain({ x, gamma, beta, step }, { mean, centered, squared, var: varia
       `The mean of x̂ is 0 and its standard deviation ${number(Math.sqrt(variance) / std, 3)}.`,
     ],
     [
-      `y₁ = ${digits(gamma)} · ${digits(xHat[0])} ${signed(beta)} = ${digits(y[0])}`,
+      `y₁ = ${digits(gamma)} · ${factor(xHat[0])} ${signed(beta)} = ${digits(y[0])}`,
       `The mean of y is β = ${digits(beta)}, its standard deviation ${number((Math.abs(gamma) * Math.sqrt(variance)) / std, 3)}: |γ|, nearly.`,
     ],
   ][step];

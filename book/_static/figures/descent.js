@@ -60,7 +60,7 @@ export function draw(stage) {
     losses(problems, state.steps);
     const left = problems.map(({ losses: values }, k) => {
       const share = (100 * values[state.steps]) / values[0];
-      return `${Object.keys(FORMS)[k]} ${share > 1000 ? "over 1000" : number(share, share < 1 ? 3 : 0)} %`;
+      return `${Object.keys(FORMS)[k]} ${rounded(share)} %`;
     });
     const warning = state.relative > 2 ? " Above 2/λ every path climbs out of its bowl." : "";
     say(`Loss left after ${state.steps} steps: ${left.join(", ")}.${warning}`);
@@ -68,11 +68,16 @@ export function draw(stage) {
   update();
 }
 
+function rounded(percent) {
+  if (percent > 1000) return "over 1000";
+  if (percent > 0 && percent < 0.001) return "under 0.001";
+  return number(percent, percent > 0 && percent < 1 ? 3 : 0);
+}
+
 function drawBowl(parent, name) {
   const drawing = picture({ width: 210, height: 170, label: "", name: "descent" }, parent);
   const area = plane({ left: 24, top: 22, width: 178, height: 120, x: [-1, 1], y: [-1, 1] });
   const title = svg("text", { x: 24, y: 14, class: "title" }, drawing);
-  axes(area, { xLabel: undefined }, drawing);
   svg("text", { x: 113, y: 160, "text-anchor": "middle", text: "weight 1 (up: weight 2)" }, drawing);
   svg("rect", { class: "frame", fill: "none", x: area.left, y: area.top, width: area.width, height: area.height }, drawing);
   const group = clipped(area, drawing);
@@ -129,8 +134,8 @@ function drawLosses(parent) {
   const curves = Object.keys(FORMS).map((name) => svg("path", { class: `loss ${name}` }, group));
   const now = svg("line", { class: "now", y1: area.top, y2: area.bottom }, group);
   Object.keys(FORMS).forEach((name, k) => {
-    svg("line", { class: `loss ${name}`, x1: 112, x2: 130, y1: 96 + 14 * k, y2: 96 + 14 * k }, drawing);
-    svg("text", { x: 134, y: 100 + 14 * k, text: name }, drawing);
+    svg("line", { class: `loss ${name}`, x1: 46, x2: 64, y1: 96 + 14 * k, y2: 96 + 14 * k }, drawing);
+    svg("text", { x: 68, y: 100 + 14 * k, text: name }, drawing);
   });
   return (problems, steps) => {
     problems.forEach(({ losses }, k) => {

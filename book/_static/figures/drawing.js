@@ -33,6 +33,12 @@ export function number(value, digits = 2) {
   return value < 0 && Number(text) !== 0 ? `−${text}` : text;
 }
 
+/** A factor after others: in brackets if negative. */
+export function factor(value, digits = 2) {
+  const text = number(value, digits);
+  return text.startsWith("−") ? `(${text})` : text;
+}
+
 /** A summand after others: its sign, a space and its size. */
 export function signed(value, digits = 2) {
   const text = number(value, digits);
@@ -195,14 +201,22 @@ export function handle({ area, label, step, axis, move, tell, name = "" }, paren
   };
 }
 
-/** A sentence under the figure; screen readers hear it once the reader's hand rests. */
+/** A sentence of the figure on what is to be seen now, for eyes and screen readers. */
 export function reading(parent) {
   const seen = html("p", { class: "reading" }, parent);
+  const tell = spoken(parent);
+  return (text) => {
+    seen.textContent = text;
+    tell(text);
+  };
+}
+
+/** What screen readers say after a change, once the reader's hand rests. */
+export function spoken(parent) {
   const heard = html("p", { class: "heard", role: "status" }, parent);
   let rest;
   let begun = false;
   return (text) => {
-    seen.textContent = text;
     clearTimeout(rest);
     if (begun) rest = setTimeout(() => (heard.textContent = text), 500);
     begun = true;

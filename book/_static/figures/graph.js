@@ -1,6 +1,6 @@
 /** The graph of Batch Normalization, forward and backward, one node at a time with its numbers. */
 
-import { button, html, number, picture, reading, set, slider, svg } from "./drawing.js";
+import { button, html, number, picture, set, slider, spoken, svg } from "./drawing.js";
 import { batchnormBackward, batchnormForward } from "./mathematics.js";
 import { STEPS } from "./graph_steps.js";
 
@@ -33,13 +33,15 @@ export function draw(stage) {
   const layout = html("div", { class: "beside graph" }, stage);
   const graph = drawGraph(layout);
   const side = html("div", { class: "explanation" }, layout);
-  const title = html("p", { class: "title" }, side);
-  const formula = html("p", { class: "formula" }, side);
-  const worked = html("p", { class: "worked" }, side);
   const row = html("div", { class: "buttons" }, side);
   button("Back", () => update({ step: (state.step + STEPS.length - 1) % STEPS.length }), row);
   button("Next", () => update({ step: (state.step + 1) % STEPS.length }), row);
-  const say = reading(side);
+  const text = html("div", { class: "text" }, side);
+  const title = html("p", { class: "title" }, text);
+  const formula = html("p", { class: "formula" }, text);
+  const worked = html("p", { class: "worked" }, text);
+  const why = html("p", {}, text);
+  const tell = spoken(side);
   inputs("x", "x");
   inputs("dout", "∂ℓ/∂y");
   slider({ label: "γ", min: -3, max: 3, step: 0.1, value: state.gamma, change: (gamma) => update({ gamma }) }, side);
@@ -69,7 +71,8 @@ export function draw(stage) {
     title.textContent = `Step ${state.step} of ${STEPS.length - 1}, ${way}: ${step.title}`;
     formula.textContent = step.formula;
     worked.textContent = step.worked(values);
-    say(step.why);
+    why.textContent = step.why;
+    tell(`${title.textContent}. ${step.formula}. ${worked.textContent}. ${step.why}`);
   }
   update();
 }
@@ -108,7 +111,7 @@ function drawGraph(parent) {
   };
 }
 
-/** From border to border: down a column, or across from one to the other. */
+/** From border to border: down a column, or across, out of the lower half and into the upper. */
 function ends(edge) {
   const [[left, top, width], [left2, top2, width2]] = edge.split(" ").map((name) => NODES[name]);
   if (left === left2) {
@@ -116,11 +119,12 @@ function ends(edge) {
     return { x1: middle, y1: top + HEIGHT, x2: middle, y2: top2 - 2 };
   }
   const rightwards = left < left2;
+  const arrival = top === top2 ? 0.75 : 0.25;
   return {
     x1: rightwards ? left + width : left,
-    y1: top + HEIGHT / 2,
+    y1: top + 0.75 * HEIGHT,
     x2: rightwards ? left2 - 2 : left2 + width2 + 2,
-    y2: top2 + HEIGHT / 2,
+    y2: top2 + arrival * HEIGHT,
   };
 }
 
@@ -145,7 +149,8 @@ function drawCard(name, parent) {
     [value, gradient].forEach((given, k) => {
       const numbers = given === null ? [] : [given].flat();
       set(lines[k].band, { visibility: numbers.length ? "visible" : "hidden" });
-      lines[k].columns.forEach((text, i) => (text.textContent = i < numbers.length ? number(numbers[i]) : ""));
+      const first = numbers.length === 1 ? 1 : 0;
+      lines[k].columns.forEach((text, i) => (text.textContent = i - first in numbers ? number(numbers[i - first]) : ""));
     });
   };
 }

@@ -1,10 +1,10 @@
 /** The steps through the graph: which nodes get their numbers, along which edges, and why. */
 
-import { number, signed } from "./drawing.js";
+import { factor, number, signed } from "./drawing.js";
 
 const list = (values) => values.map((value) => signed(value)).join(" ").replace(/^\+ /, "").replace(/^− /, "−");
 const products = (left, right) =>
-  left.map((value, i) => `${number(value)} · ${number(right[i])}`).join(" + ");
+  left.map((value, i) => `${factor(value)} · ${factor(right[i])}`).join(" + ");
 
 const FORWARD = [
   {
@@ -69,7 +69,7 @@ const FORWARD = [
     edges: ["x_hat y", "gamma y", "beta y"],
     formula: "y = γ x̂ + β",
     worked: ({ gamma, beta, x_hat: xHat, y }) =>
-      `y₁ = ${number(gamma)} · ${number(xHat[0])} ${signed(beta)} = ${number(y[0])}`,
+      `y₁ = ${number(gamma)} · ${factor(xHat[0])} ${signed(beta)} = ${number(y[0])}`,
     why: "The forward pass is done. The next step turns round.",
   },
 ];
@@ -96,7 +96,7 @@ const BACKWARD = [
     nodes: ["x_hat"],
     edges: ["x_hat y"],
     formula: "∂ℓ/∂x̂ = ∂ℓ/∂y · γ",
-    worked: ({ dout, gamma, dx_hat: dxHat }) => `for x̂₁: ${number(dout[0])} · ${number(gamma)} = ${number(dxHat[0])}`,
+    worked: ({ dout, gamma, dx_hat: dxHat }) => `for x̂₁: ${number(dout[0])} · ${factor(gamma)} = ${number(dxHat[0])}`,
     why: "Along an edge, multiply by the edge's own derivative.",
   },
   {
@@ -130,7 +130,7 @@ const BACKWARD = [
     edges: ["centered x_hat", "centered squared"],
     formula: "∂ℓ/∂c = ∂ℓ/∂x̂ / s + 2c · ∂ℓ/∂q",
     worked: ({ dx_hat: dxHat, std, centered, dsquared, dcentered }) =>
-      `for c₁: ${number(dxHat[0])} / ${number(std)} + 2 · ${number(centered[0])} · ${number(dsquared[0], 3)} = ${number(dcentered[0])}`,
+      `for c₁: ${number(dxHat[0])} / ${number(std)} + 2 · ${factor(centered[0])} · ${factor(dsquared[0], 3)} = ${number(dcentered[0])}`,
     why: "Two edges leave c, so two terms come back. Where edges leave, add.",
   },
   {

@@ -108,7 +108,7 @@ function drawModes(parent) {
   const drawing = picture({ width: 210, height: 170, label: "", name: "running" }, parent);
   const area = plane({ left: 24, top: 22, width: 178, height: 112, x: [-4.5, 4.5], y: [-4.5, 4.5] });
   svg("text", { x: 24, y: 14, class: "title", text: "one batch in both modes" }, drawing);
-  axes(area, { x: [-4, 0, 4], y: [-4, 0, 4], xLabel: "y in training (up: at inference)" }, drawing);
+  axes(area, { x: [-4, 0, 4], y: [-4, 0, 4], xLabel: "y in training (up: inference)" }, drawing);
   const group = clipped(area, drawing);
   svg("path", { class: "truth", d: line(area, [[-4.5, -4.5], [4.5, 4.5]]) }, group);
   const dots = HELD_OUT.map(() => svg("circle", { class: "example", r: 2.2 }, group));

@@ -36,24 +36,28 @@ export function draw(stage) {
 
   function update(changes = {}) {
     Object.assign(state, changes);
-    const { x, y, out, slope, flat } = through(state);
+    const { x, y, out, slope, flat, flatBefore } = through(state);
     show(x, y, out);
-    const shares = `${number(100 * flat, 0)} % of the examples lie where the sigmoid is flat.`;
-    say(`Mean of y ${number(mean(y))}, std ${number(Math.sqrt(variance(y)))}. Mean slope ${number(slope)} of at most 0.25; ${shares}`);
+    const moments = `y has mean ${number(mean(y))} and std ${number(Math.sqrt(variance(y)))}.`;
+    const shares = `${percent(flat)} of the examples meet the flat parts; of x itself it would be ${percent(flatBefore)}.`;
+    say(`${moments} The sigmoid's mean slope is ${number(slope)}, of at most 0.25. ${shares}`);
   }
   update();
 }
 
-/** Inputs before and after BN, outputs, their mean slope and the share of flat ones. */
+const percent = (share) => `${number(100 * share, 0)} %`;
+
+const slopes = (outputs) => outputs.map((value) => value * (1 - value));
+const shareOfFlat = (outputs) => mean(slopes(outputs).map((slope) => (slope < FLAT ? 1 : 0)));
+
+/** Inputs before and after BN, outputs, their mean slope, and the flat share with BN and without. */
 export function through({ place, width, gamma, beta }) {
   // Exactly this mean and standard deviation, so that the labels of the sliders are true.
   const unit = batchnormForward(SAMPLE, 1, 0, 0).y;
   const x = unit.map((value) => place + width * value);
   const { y } = batchnormForward(x, gamma, beta, 1e-5);
   const out = y.map(sigmoid);
-  const slopes = out.map((value) => value * (1 - value));
-  const flat = slopes.filter((slope) => slope < FLAT).length / slopes.length;
-  return { x, y, out, slope: mean(slopes), flat };
+  return { x, y, out, slope: mean(slopes(out)), flat: shareOfFlat(out), flatBefore: shareOfFlat(x.map(sigmoid)) };
 }
 
 /** How many values fall into each of `bins` parts of [low, high]; what lies outside is left out. */
@@ -71,9 +75,9 @@ function drawHistograms(parent) {
   const drawing = picture({ width: 358, height: 372, label, name: "sigmoid" }, parent);
   const wide = { left: 30, width: 236, x: BOUNDS };
   const curve = plane({ ...wide, top: 18, height: 130, y: [0, 1] });
-  const after = plane({ ...wide, top: 170, height: 74, y: [0, 150] });
-  const before = plane({ ...wide, top: 284, height: 52, y: [0, 150] });
-  const outputs = plane({ left: 278, top: 18, width: 74, height: 130, x: [0, 300], y: [0, 1] });
+  const after = plane({ ...wide, top: 170, height: 74, y: [0, 110] });
+  const before = plane({ ...wide, top: 284, height: 52, y: [0, 110] });
+  const outputs = plane({ left: 278, top: 18, width: 74, height: 130, x: [0, 1], y: [0, 1] });
   const ticks = [-8, -4, 0, 4, 8];
 
   axes(curve, { y: [0, 0.5, 1] }, drawing);
@@ -90,8 +94,9 @@ function drawHistograms(parent) {
   }
   const bands = [[-8, -2.89], [2.89, 8]];
   for (const [low, high] of bands) {
-    const place = { x: curve.x(low), width: curve.x(high) - curve.x(low) };
-    svg("rect", { class: "flat", ...place, y: curve.top, height: after.bottom - curve.top }, drawing);
+    for (const { top, height } of [curve, after]) {
+      svg("rect", { class: "flat", x: curve.x(low), width: curve.x(high) - curve.x(low), y: top, height }, drawing);
+    }
   }
   svg("text", { x: curve.x(-7.8), y: curve.top + 14, text: "flat" }, drawing);
   svg("text", { x: curve.x(7.8), y: curve.bottom - 6, "text-anchor": "end", text: "flat" }, drawing);
@@ -126,5 +131,8 @@ function lying(area, name, parent) {
   const bars = Array.from({ length: 20 }, (_, k) =>
     svg("rect", { class: name, x: area.left, y: area.bottom - (k + 1) * size, height: size - 0.8 }, group),
   );
-  return (found) => found.forEach((count, k) => set(bars[k], { width: area.x(count) - area.left }));
+  return (found) => {
+    const most = Math.max(...found);
+    found.forEach((count, k) => set(bars[k], { width: area.x(count / most) - area.left }));
+  };
 }
