@@ -37,7 +37,7 @@ export function draw(stage) {
     for (const output of outputs) output(points, sigma, shape);
     const r = correlation(sigma);
     const kept = "BN keeps it. The three whitenings take it to zero.";
-    const none = "BN does the same as Cholesky whitening here.";
+    const none = "So BN does the same as ZCA and Cholesky whitening.";
     say(`The features' correlation is ${number(r)}. ${Math.abs(r) < 0.005 ? none : kept}`);
   }
   update();
