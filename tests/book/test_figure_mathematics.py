@@ -136,7 +136,7 @@ def test_cloud_is_white_before_it_is_shaped(compute):
     assert_close(whitening.covariance(points), np.eye(2), condition=10)
 
 
-@pytest.mark.parametrize("form", ["centred", "standardised", "whitened"])
+@pytest.mark.parametrize("form", ["centred", "standardised", "whitened", "whitened by Cholesky"])
 def test_descent_is_that_of_the_mean_squared_error(compute, form):
     """Does the walk equal gradient descent on the errors of data, normalised by the reference?"""
     white = np.array(compute("mathematics", "whitePoints", 4, 50))
@@ -146,6 +146,7 @@ def test_descent_is_that_of_the_mean_squared_error(compute, form):
         "centred": (x, None),
         "standardised": (whitening.standardize(x), "BN"),
         "whitened": (whitening.zca_whitening(x)(x), "ZCA"),
+        "whitened by Cholesky": (whitening.cholesky_whitening(x)(x), "Cholesky"),  # not symmetric
     }[form]
     matrix = compute("mathematics", f"MATRICES.{name}", sigma.tolist()) if name else np.eye(2).tolist()
     ours = compute("descent", "problem", sigma.tolist(), matrix, 0.7)
