@@ -205,6 +205,16 @@ def test_graph_ends_with_the_gradient_of_the_reference(opened):
     assert abs(dx.sum()) < 1e-14
 
 
+def test_nothing_glides_for_readers_who_asked_for_stillness(opened):
+    """Are the transitions off where the system asks for reduced motion, and on elsewhere?"""
+    durations = []
+    for motion in ("no-preference", "reduce"):
+        _, figure = opened("graph", reduced_motion=motion)
+        box = figure.locator(".box").first
+        durations.append(box.evaluate("e => parseFloat(getComputedStyle(e).transitionDuration)"))
+    assert durations[0] > 0 and durations[1] == 0
+
+
 def test_colours_follow_the_dark_mode(opened):
     """Do lines and words change with the theme, and stay apart from the ground?"""
     page, figure = opened("graph")

@@ -1,6 +1,6 @@
 /** Gradient descent on one problem before and after normalising its inputs, at one relative rate. */
 
-import { axes, clipped, html, line, number, picture, plane, reading, set, slider, svg } from "./drawing.js";
+import { axes, clipped, html, line, number, picture, plane, reading, set, sliders, svg } from "./drawing.js";
 import { MATRICES, apply, bowl, descend, eigen, inverse, multiply, transpose } from "./mathematics.js";
 
 const STEPS = 60;
@@ -38,10 +38,7 @@ export function draw(stage) {
   const bowls = Object.keys(FORMS).map((name) => drawBowl(panels, name));
   const losses = drawLosses(panels);
   const controls = html("div", { class: "sliders wide-labels" }, stage);
-  const add = (name, label, min, max, step, format = number) => {
-    const change = (value) => update({ [name]: value });
-    slider({ label, min, max, step, value: state[name], format, change }, controls);
-  };
+  const add = sliders(state, update, controls);
   add("spread", "std of x₁", 0.5, 4, 0.1);
   add("correlation", "correlation", -0.95, 0.95, 0.05);
   add("relative", "rate · λ", 0.1, 2.1, 0.05);
@@ -79,7 +76,11 @@ function drawBowl(parent, name) {
   const area = plane({ left: 24, top: 22, width: 178, height: 120, x: [-1, 1], y: [-1, 1] });
   const title = svg("text", { x: 24, y: 14, class: "title" }, drawing);
   svg("text", { x: 113, y: 160, "text-anchor": "middle", text: "weight 1 (up: weight 2)" }, drawing);
-  svg("rect", { class: "frame", fill: "none", x: area.left, y: area.top, width: area.width, height: area.height }, drawing);
+  svg(
+    "rect",
+    { class: "frame", fill: "none", x: area.left, y: area.top, width: area.width, height: area.height },
+    drawing,
+  );
   const group = clipped(area, drawing);
   const rings = Array.from({ length: 7 }, () => svg("path", { class: "contour" }, group));
   const walk = svg("path", { class: "walk" }, group);
@@ -101,13 +102,18 @@ function drawBowl(parent, name) {
     set(walk, { d: line(place, path.slice(0, steps + 1)) });
     feet.forEach((foot, k) => {
       const seen = k <= steps && Math.hypot(...path[k]) < 1e4;
-      set(foot, { cx: seen ? place.x(path[k][0]) : 0, cy: seen ? place.y(path[k][1]) : 0, visibility: seen ? "visible" : "hidden" });
+      set(foot, {
+        cx: seen ? place.x(path[k][0]) : 0,
+        cy: seen ? place.y(path[k][1]) : 0,
+        visibility: seen ? "visible" : "hidden",
+      });
     });
     const [x, y] = [place.x(minimum[0]), place.y(minimum[1])];
     set(goal, { d: `M${x - 5} ${y}h10M${x} ${y - 5}v10` });
     title.textContent = `${name}, κ = ${number(condition, 1)}`;
     const share = number((100 * losses[steps]) / losses[0], 1);
-    set(drawing, { "aria-label": `Contours for ${name} inputs, condition number ${number(condition, 1)}; after ${steps} steps ${share} percent of the loss is left` });
+    const seen = `Contours for ${name} inputs, condition number ${number(condition, 1)}`;
+    set(drawing, { "aria-label": `${seen}; after ${steps} steps ${share} percent of the loss is left` });
   };
 }
 
@@ -115,19 +121,34 @@ function drawBowl(parent, name) {
 function ellipse(center, lam, u, level) {
   return Array.from({ length: 73 }, (_, k) => {
     const angle = (k * Math.PI) / 36;
-    const along = [Math.cos(angle) * Math.sqrt((2 * level) / lam[0]), Math.sin(angle) * Math.sqrt((2 * level) / lam[1])];
+    const along = [
+      Math.cos(angle) * Math.sqrt((2 * level) / lam[0]),
+      Math.sin(angle) * Math.sqrt((2 * level) / lam[1]),
+    ];
     const [x, y] = apply(u, along);
     return [center[0] + x, center[1] + y];
   });
 }
 
 function drawLosses(parent) {
-  const drawing = picture({ width: 210, height: 170, label: "Loss against step, on a logarithmic axis", name: "descent" }, parent);
+  const drawing = picture(
+    { width: 210, height: 170, label: "Loss against step, on a logarithmic axis", name: "descent" },
+    parent,
+  );
   const area = plane({ left: 34, top: 22, width: 168, height: 112, x: [0, STEPS], y: [-9, 1] });
   svg("text", { x: 34, y: 14, class: "title", text: "loss left" }, drawing);
   axes(area, { x: [0, 20, 40, 60], xLabel: "step" }, drawing);
-  for (const [power, text] of [[0, "1"], [-3, "10⁻³"], [-6, "10⁻⁶"], [-9, "10⁻⁹"]]) {
-    svg("line", { class: "frame", x1: area.left, x2: area.right, y1: area.y(power), y2: area.y(power) }, drawing);
+  for (const [power, text] of [
+    [0, "1"],
+    [-3, "10⁻³"],
+    [-6, "10⁻⁶"],
+    [-9, "10⁻⁹"],
+  ]) {
+    svg(
+      "line",
+      { class: "frame", x1: area.left, x2: area.right, y1: area.y(power), y2: area.y(power) },
+      drawing,
+    );
     svg("text", { x: area.left - 4, y: area.y(power) + 4, "text-anchor": "end", text }, drawing);
   }
   const group = clipped(area, drawing);

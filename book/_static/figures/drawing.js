@@ -115,15 +115,15 @@ export function clipped(area, parent) {
 }
 
 /** A labelled slider; `change` is called with each new value. */
-export function slider({ label, min, max, step, value, format = number, change }, parent) {
+function slider({ label, min, max, step, value, format = number, change }, parent) {
   const id = `figure-slider-${(counter += 1)}`;
   const row = html("div", { class: "slider" }, parent);
   html("label", { for: id, text: label }, row);
   const input = html("input", { id, type: "range", min, max, step, value }, row);
-  const output = html("output", { for: id }, row);
+  const shown = html("span", { class: "value", "aria-hidden": "true" }, row); // the slider says it itself
   function show() {
     const text = format(Number(input.value));
-    output.textContent = text;
+    shown.textContent = text;
     input.setAttribute("aria-valuetext", text);
   }
   input.addEventListener("input", () => {
@@ -138,6 +138,21 @@ export function slider({ label, min, max, step, value, format = number, change }
       show();
     },
   };
+}
+
+/** A maker of sliders, each for the property of `state` that it names; `update` gets the change. */
+export function sliders(state, update, parent) {
+  return (name, label, min, max, step = 0.1, format = number) => {
+    const change = (value) => update({ [name]: value });
+    return slider({ label, min, max, step, value: state[name], format, change }, parent);
+  };
+}
+
+/** Back and Next, round and round through the steps of `state`. */
+export function stepper(state, count, update, parent) {
+  const row = html("div", { class: "buttons" }, parent);
+  button("Back", () => update({ step: (state.step + count - 1) % count }), row);
+  button("Next", () => update({ step: (state.step + 1) % count }), row);
 }
 
 export function button(text, press, parent) {

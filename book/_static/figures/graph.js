@@ -1,6 +1,6 @@
 /** The graph of Batch Normalization, forward and backward, one node at a time with its numbers. */
 
-import { button, html, number, picture, set, slider, spoken, svg } from "./drawing.js";
+import { html, number, picture, set, sliders, spoken, stepper, svg } from "./drawing.js";
 import { batchnormBackward, batchnormForward } from "./mathematics.js";
 import { STEPS } from "./graph_steps.js";
 
@@ -20,11 +20,29 @@ const NODES = {
   y: [LEFT, 446, 172],
 };
 const SYMBOLS = {
-  x: "x", mean: "μ", centered: "c", squared: "q", var: "σ²", std: "s", x_hat: "x̂", gamma: "γ", beta: "β", y: "y",
+  x: "x",
+  mean: "μ",
+  centered: "c",
+  squared: "q",
+  var: "σ²",
+  std: "s",
+  x_hat: "x̂",
+  gamma: "γ",
+  beta: "β",
+  y: "y",
 };
 const EDGES = [
-  "x mean", "x centered", "mean centered", "centered squared", "squared var", "var std",
-  "std x_hat", "centered x_hat", "x_hat y", "gamma y", "beta y",
+  "x mean",
+  "x centered",
+  "mean centered",
+  "centered squared",
+  "squared var",
+  "var std",
+  "std x_hat",
+  "centered x_hat",
+  "x_hat y",
+  "gamma y",
+  "beta y",
 ];
 const HEIGHT = 52;
 
@@ -33,32 +51,18 @@ export function draw(stage) {
   const layout = html("div", { class: "beside graph" }, stage);
   const graph = drawGraph(layout);
   const side = html("div", { class: "explanation" }, layout);
-  const row = html("div", { class: "buttons" }, side);
-  button("Back", () => update({ step: (state.step + STEPS.length - 1) % STEPS.length }), row);
-  button("Next", () => update({ step: (state.step + 1) % STEPS.length }), row);
+  stepper(state, STEPS.length, update, side);
   const text = html("div", { class: "text" }, side);
   const title = html("p", { class: "title" }, text);
   const formula = html("p", { class: "formula" }, text);
   const worked = html("p", { class: "worked" }, text);
   const why = html("p", {}, text);
   const tell = spoken(side);
-  inputs("x", "x");
-  inputs("dout", "∂ℓ/∂y");
-  slider({ label: "γ", min: -3, max: 3, step: 0.1, value: state.gamma, change: (gamma) => update({ gamma }) }, side);
-  slider({ label: "β", min: -3, max: 3, step: 0.1, value: state.beta, change: (beta) => update({ beta }) }, side);
-
-  function inputs(name, label) {
-    const group = html("fieldset", { class: "values" }, side);
-    html("legend", { text: label }, group);
-    state[name].forEach((value, i) => {
-      const attributes = { type: "number", min: -9, max: 9, step: 0.5, value, "aria-label": `${label}, example ${i + 1}` };
-      const input = html("input", attributes, group);
-      input.addEventListener("input", () => {
-        const typed = Math.min(9, Math.max(-9, input.valueAsNumber || 0));
-        update({ [name]: state[name].map((v, k) => (k === i ? typed : v)) });
-      });
-    });
-  }
+  addInputs("x", "x", state, update, side);
+  addInputs("dout", "∂ℓ/∂y", state, update, side);
+  const add = sliders(state, update, side);
+  add("gamma", "γ", -3, 3);
+  add("beta", "β", -3, 3);
 
   function update(changes = {}) {
     Object.assign(state, changes);
@@ -77,16 +81,27 @@ export function draw(stage) {
   update();
 }
 
+/** A row of number fields, one for each example. */
+function addInputs(name, label, state, update, parent) {
+  const group = html("fieldset", { class: "values" }, parent);
+  html("legend", { text: label }, group);
+  state[name].forEach((value, i) => {
+    const bounds = { type: "number", min: -9, max: 9, step: 0.5 };
+    const input = html("input", { ...bounds, value, "aria-label": `${label}, example ${i + 1}` }, group);
+    input.addEventListener("input", () => {
+      const typed = Math.min(9, Math.max(-9, input.valueAsNumber || 0));
+      update({ [name]: state[name].map((v, k) => (k === i ? typed : v)) });
+    });
+  });
+}
+
 function drawGraph(parent) {
   const label = "Computational graph with ten nodes; the text beside it tells each step";
   const drawing = picture({ width: 358, height: 500, label, name: "graph" }, parent);
-  const arrows = svg("defs", {}, drawing);
-  for (const way of ["quiet", "forward", "backward"]) {
-    const attributes = { id: `arrow-${way}`, class: `arrow ${way}`, viewBox: "0 0 8 8", refX: 7, refY: 4 };
-    const marker = svg("marker", { ...attributes, markerWidth: 8, markerHeight: 8, orient: "auto-start-reverse", markerUnits: "userSpaceOnUse" }, arrows);
-    svg("path", { d: "M0 0L8 4L0 8z" }, marker);
-  }
-  const edges = Object.fromEntries(EDGES.map((name) => [name, svg("line", { class: "edge", ...ends(name) }, drawing)]));
+  addArrowheads(drawing);
+  const edges = Object.fromEntries(
+    EDGES.map((name) => [name, svg("line", { class: "edge", ...ends(name) }, drawing)]),
+  );
   const cards = Object.fromEntries(Object.keys(NODES).map((name) => [name, drawCard(name, drawing)]));
 
   return (values, position) => {
@@ -101,7 +116,8 @@ function drawGraph(parent) {
     }
     const done = STEPS.slice(0, position + 1);
     for (const [name, card] of Object.entries(cards)) {
-      const known = (backward) => done.some((one) => Boolean(one.backward) === backward && one.nodes.includes(name));
+      const known = (backward) =>
+        done.some((one) => Boolean(one.backward) === backward && one.nodes.includes(name));
       card({
         value: known(false) ? values[name] : null,
         gradient: known(true) ? values[`d${name}`] : null,
@@ -109,6 +125,20 @@ function drawGraph(parent) {
       });
     }
   };
+}
+
+function addArrowheads(parent) {
+  const definitions = svg("defs", {}, parent);
+  const size = { viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8 };
+  const way = { orient: "auto-start-reverse", markerUnits: "userSpaceOnUse" };
+  for (const name of ["quiet", "forward", "backward"]) {
+    const marker = svg(
+      "marker",
+      { id: `arrow-${name}`, class: `arrow ${name}`, ...size, ...way },
+      definitions,
+    );
+    svg("path", { d: "M0 0L8 4L0 8z" }, marker);
+  }
 }
 
 /** From border to border: down a column, or across, out of the lower half and into the upper. */
@@ -134,10 +164,15 @@ function drawCard(name, parent) {
   const group = svg("g", { transform: `translate(${left} ${top})` }, parent);
   svg("rect", { class: "box", width, height: HEIGHT, rx: 6 }, group);
   svg("text", { class: "title", x: 8, y: 15, text: SYMBOLS[name] }, group);
-  if (name !== SYMBOLS[name]) svg("text", { class: "name", x: width - 6, y: 14, "text-anchor": "end", text: name }, group);
+  if (name !== SYMBOLS[name])
+    svg("text", { class: "name", x: width - 6, y: 14, "text-anchor": "end", text: name }, group);
   const lines = ["value", "gradient"].map((kind, k) => {
     const y = 30 + 15 * k;
-    const band = svg("rect", { class: `band ${kind}`, x: 2, y: y - 11, width: width - 4, height: 14, rx: 3 }, group);
+    const band = svg(
+      "rect",
+      { class: `band ${kind}`, x: 2, y: y - 11, width: width - 4, height: 14, rx: 3 },
+      group,
+    );
     const columns = [0, 1, 2, 3].map((i) => {
       const x = (width / 4) * (i + 1) - 5;
       return svg("text", { class: "number", x, y, "text-anchor": "end" }, group);
@@ -150,7 +185,9 @@ function drawCard(name, parent) {
       const numbers = given === null ? [] : [given].flat();
       set(lines[k].band, { visibility: numbers.length ? "visible" : "hidden" });
       const first = numbers.length === 1 ? 1 : 0;
-      lines[k].columns.forEach((text, i) => (text.textContent = i - first in numbers ? number(numbers[i - first]) : ""));
+      lines[k].columns.forEach(
+        (text, i) => (text.textContent = i - first in numbers ? number(numbers[i - first]) : ""),
+      );
     });
   };
 }

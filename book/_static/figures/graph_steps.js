@@ -2,7 +2,12 @@
 
 import { factor, number, signed } from "./drawing.js";
 
-const list = (values) => values.map((value) => signed(value)).join(" ").replace(/^\+ /, "").replace(/^− /, "−");
+const list = (values) =>
+  values
+    .map((value) => signed(value))
+    .join(" ")
+    .replace(/^\+ /, "")
+    .replace(/^− /, "−");
 const products = (left, right) =>
   left.map((value, i) => `${factor(value)} · ${factor(right[i])}`).join(" + ");
 
@@ -60,7 +65,8 @@ const FORWARD = [
     nodes: ["x_hat"],
     edges: ["centered x_hat", "std x_hat"],
     formula: "x̂ = c / s",
-    worked: ({ centered, std, x_hat: xHat }) => `x̂₁ = ${number(centered[0])} / ${number(std)} = ${number(xHat[0])}`,
+    worked: ({ centered, std, x_hat: xHat }) =>
+      `x̂₁ = ${number(centered[0])} / ${number(std)} = ${number(xHat[0])}`,
     why: "All examples share one s.",
   },
   {
@@ -88,7 +94,8 @@ const BACKWARD = [
     nodes: ["beta", "gamma"],
     edges: ["beta y", "gamma y"],
     formula: "∂ℓ/∂β = Σ ∂ℓ/∂yᵢ,  ∂ℓ/∂γ = Σ ∂ℓ/∂yᵢ · x̂ᵢ",
-    worked: ({ dout, dbeta, dgamma }) => `∂ℓ/∂β = ${list(dout)} = ${number(dbeta)}; ∂ℓ/∂γ = ${number(dgamma)}`,
+    worked: ({ dout, dbeta, dgamma }) =>
+      `∂ℓ/∂β = ${list(dout)} = ${number(dbeta)}; ∂ℓ/∂γ = ${number(dgamma)}`,
     why: "One β and one γ feed every example, so each collects a sum.",
   },
   {
@@ -96,7 +103,8 @@ const BACKWARD = [
     nodes: ["x_hat"],
     edges: ["x_hat y"],
     formula: "∂ℓ/∂x̂ = ∂ℓ/∂y · γ",
-    worked: ({ dout, gamma, dx_hat: dxHat }) => `for x̂₁: ${number(dout[0])} · ${factor(gamma)} = ${number(dxHat[0])}`,
+    worked: ({ dout, gamma, dx_hat: dxHat }) =>
+      `for x̂₁: ${number(dout[0])} · ${factor(gamma)} = ${number(dxHat[0])}`,
     why: "Along an edge, multiply by the edge's own derivative.",
   },
   {
@@ -130,7 +138,8 @@ const BACKWARD = [
     edges: ["centered x_hat", "centered squared"],
     formula: "∂ℓ/∂c = ∂ℓ/∂x̂ / s + 2c · ∂ℓ/∂q",
     worked: ({ dx_hat: dxHat, std, centered, dsquared, dcentered }) =>
-      `for c₁: ${number(dxHat[0])} / ${number(std)} + 2 · ${factor(centered[0])} · ${factor(dsquared[0], 3)} = ${number(dcentered[0])}`,
+      `for c₁: ${number(dxHat[0])} / ${number(std)} + 2 · ${factor(centered[0])} · ${factor(dsquared[0], 3)}` +
+      ` = ${number(dcentered[0])}`,
     why: "Two edges leave c, so two terms come back. Where edges leave, add.",
   },
   {
@@ -148,7 +157,7 @@ const BACKWARD = [
     formula: "∂ℓ/∂x = ∂ℓ/∂c + ∂ℓ/∂μ / m",
     worked: ({ dcentered, dmean, dx }) =>
       `for x₁: ${number(dcentered[0])} ${signed(dmean / dx.length)} = ${number(dx[0])}`,
-    why: "Two edges leave x as well. Add up the results: they come to zero, since the mean moves along with all x.",
+    why: "Two edges leave x as well. All of ∂ℓ/∂x add up to zero, since the mean goes along with x.",
   },
 ];
 

@@ -59,10 +59,7 @@ export function batchnormInference(x, gamma, beta, runningMean, runningVar, eps)
 /** One step of the moving averages. Takes the biased variance; the unbiased one enters. */
 export function updateRunningStatistics(runningMean, runningVar, mean, variance, m, momentum) {
   const unbiased = (variance * m) / (m - 1);
-  return [
-    (1 - momentum) * runningMean + momentum * mean,
-    (1 - momentum) * runningVar + momentum * unbiased,
-  ];
+  return [(1 - momentum) * runningMean + momentum * mean, (1 - momentum) * runningVar + momentum * unbiased];
 }
 
 /** Covariance of points, divided by N. */
@@ -85,8 +82,7 @@ export const transpose = ([[a, b], [c, d]]) => [
   [b, d],
 ];
 
-export const multiply = (left, right) =>
-  transpose(transpose(right).map((column) => apply(left, column)));
+export const multiply = (left, right) => transpose(transpose(right).map((column) => apply(left, column)));
 
 export function inverse([[a, b], [c, d]]) {
   const determinant = a * d - b * c;

@@ -1,7 +1,26 @@
 /** Running statistics against the momentum and the batch size, and the gap between the two modes. */
 
-import { axes, button, clipped, html, line, number, picture, plane, reading, set, slider, svg } from "./drawing.js";
-import { batchnormForward, batchnormInference, mean, normals, updateRunningStatistics } from "./mathematics.js";
+import {
+  axes,
+  button,
+  clipped,
+  html,
+  line,
+  number,
+  picture,
+  plane,
+  reading,
+  set,
+  sliders,
+  svg,
+} from "./drawing.js";
+import {
+  batchnormForward,
+  batchnormInference,
+  mean,
+  normals,
+  updateRunningStatistics,
+} from "./mathematics.js";
 
 const BATCHES = 120;
 const MOMENTA = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1];
@@ -40,9 +59,12 @@ export function follow(momentum, m, shifted) {
 export function draw(stage) {
   const state = { momentum: 4, size: 3, step: 40, shifted: false };
   const panels = html("div", { class: "quartet" }, stage);
-  const bounds = [1, BATCHES];
   const shows = [
-    drawPath(panels, "running mean", [0, 10], [0, 5, 10], (one) => [one.batchMean, one.running[0], one.place]),
+    drawPath(panels, "running mean", [0, 10], [0, 5, 10], (one) => [
+      one.batchMean,
+      one.running[0],
+      one.place,
+    ]),
     drawPath(panels, "running variance", [0, 12], [0, 4, 8, 12], (one) => [
       (one.batchVar * one.batch.length) / (one.batch.length - 1),
       one.running[1],
@@ -52,16 +74,10 @@ export function draw(stage) {
     drawModes(panels),
   ];
   const controls = html("div", { class: "sliders wide-labels" }, stage);
-  const listed = (name, label, values) => {
-    const change = (value) => update({ [name]: value });
-    const format = (index) => String(values[index]);
-    slider({ label, min: 0, max: values.length - 1, step: 1, value: state[name], format, change }, controls);
-  };
-  listed("momentum", "momentum", MOMENTA);
-  listed("size", "batch size m", SIZES);
-  const format = (step) => String(step);
-  const change = (step) => update({ step });
-  slider({ label: "batches seen", min: bounds[0], max: bounds[1], step: 1, value: state.step, format, change }, controls);
+  const add = sliders(state, update, controls);
+  add("momentum", "momentum", 0, MOMENTA.length - 1, 1, (index) => String(MOMENTA[index]));
+  add("size", "batch size m", 0, SIZES.length - 1, 1, (index) => String(SIZES[index]));
+  add("step", "batches seen", 1, BATCHES, 1, String);
   const toggle = button("Data move by 3 after batch 60", () => update({ shifted: !state.shifted }), controls);
   const say = reading(stage);
 
@@ -72,7 +88,8 @@ export function draw(stage) {
     for (const show of shows) show(path, state.step);
     const { step, running, gap, place } = path[state.step - 1];
     const truth = `true ${number(place, 0)} and ${TRUE.std ** 2}`;
-    say(`After ${step} batches: running mean ${number(running[0])} and variance ${number(running[1])} (${truth}). The modes differ by ${number(gap)}.`);
+    const statistics = `running mean ${number(running[0])} and variance ${number(running[1])} (${truth})`;
+    say(`After ${step} batches: ${statistics}. The modes differ by ${number(gap)}.`);
   }
   update();
 }
@@ -95,7 +112,13 @@ function drawPath(parent, title, y, ticks, values) {
       const place = { cx: area.x(i + 1), cy: area.y(own ?? 0) };
       set(dots[i], { ...place, visibility: own === null || i >= step ? "hidden" : "visible" });
     });
-    if (all[0][2] !== null) set(truth, { d: line(area, all.map((value, i) => [i + 1, value[2]])) });
+    if (all[0][2] !== null)
+      set(truth, {
+        d: line(
+          area,
+          all.map((value, i) => [i + 1, value[2]]),
+        ),
+      });
     const points = all.map((value, i) => [i + 1, value[1]]);
     set(still, { d: line(area, points) });
     set(curve, { d: line(area, points.slice(0, step)) });
@@ -111,7 +134,17 @@ function drawModes(parent) {
   svg("text", { x: 24, y: 14, class: "title", text: "one batch in both modes" }, drawing);
   axes(area, { x: [-4, 0, 4], y: [-4, 0, 4], xLabel: "y in training (up: inference)" }, drawing);
   const group = clipped(area, drawing);
-  svg("path", { class: "truth", d: line(area, [[-4.5, -4.5], [4.5, 4.5]]) }, group);
+  svg(
+    "path",
+    {
+      class: "truth",
+      d: line(area, [
+        [-4.5, -4.5],
+        [4.5, 4.5],
+      ]),
+    },
+    group,
+  );
   const dots = HELD_OUT.map(() => svg("circle", { class: "example", r: 2.2 }, group));
   return (path, step) => {
     const { training, inference, gap } = path[step - 1];

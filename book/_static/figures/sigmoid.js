@@ -1,6 +1,19 @@
 /** A unit's inputs on their way through normalising, γ and β, and the sigmoid, as histograms. */
 
-import { axes, button, clipped, html, line, number, picture, plane, reading, set, slider, svg } from "./drawing.js";
+import {
+  axes,
+  button,
+  clipped,
+  html,
+  line,
+  number,
+  picture,
+  plane,
+  reading,
+  set,
+  sliders,
+  svg,
+} from "./drawing.js";
 import { batchnormForward, mean, normals, sigmoid, variance } from "./mathematics.js";
 
 const SAMPLE = normals(5, 600);
@@ -14,23 +27,20 @@ export function draw(stage) {
   const layout = html("div", { class: "beside unequal" }, stage);
   const show = drawHistograms(layout);
   const side = html("div", { class: "explanation wide-labels" }, layout);
-  const sliders = {};
-  add("place", "mean of x", -5, 5);
-  add("width", "std of x", 0.2, 4);
-  add("gamma", "γ", -4, 4);
-  add("beta", "β", -6, 6);
+  const add = sliders(state, update, side);
+  const controls = {
+    place: add("place", "mean of x", -5, 5),
+    width: add("width", "std of x", 0.2, 4),
+    gamma: add("gamma", "γ", -4, 4),
+    beta: add("beta", "β", -6, 6),
+  };
   const row = html("div", { class: "buttons" }, side);
   button("γ = 1, β = 0", () => choose({ gamma: 1, beta: 0 }), row);
   button("Undo: γ = s, β = μ", () => choose({ gamma: state.width, beta: state.place }), row);
   const say = reading(side);
 
-  function add(name, label, min, max) {
-    const change = (value) => update({ [name]: value });
-    sliders[name] = slider({ label, min, max, step: 0.1, value: state[name], change }, side);
-  }
-
   function choose(values) {
-    for (const [name, value] of Object.entries(values)) sliders[name].set(value);
+    for (const [name, value] of Object.entries(values)) controls[name].set(value);
     update(values);
   }
 
@@ -39,7 +49,7 @@ export function draw(stage) {
     const { x, y, out, slope, flat, flatBefore } = through(state);
     show(x, y, out);
     const moments = `y has mean ${number(mean(y))} and std ${number(Math.sqrt(variance(y)))}.`;
-    const shares = `${percent(flat)} of the examples meet the flat parts; of x itself it would be ${percent(flatBefore)}.`;
+    const shares = `${percent(flat)} of y meet the flat parts; of x it would be ${percent(flatBefore)}.`;
     say(`${moments} The sigmoid's mean slope is ${number(slope)}, of at most 0.25. ${shares}`);
   }
   update();
@@ -57,7 +67,14 @@ export function through({ place, width, gamma, beta }) {
   const x = unit.map((value) => place + width * value);
   const { y } = batchnormForward(x, gamma, beta, 1e-5);
   const out = y.map(sigmoid);
-  return { x, y, out, slope: mean(slopes(out)), flat: shareOfFlat(out), flatBefore: shareOfFlat(x.map(sigmoid)) };
+  return {
+    x,
+    y,
+    out,
+    slope: mean(slopes(out)),
+    flat: shareOfFlat(out),
+    flatBefore: shareOfFlat(x.map(sigmoid)),
+  };
 }
 
 /** How many values fall into each of `bins` parts of [low, high]; what lies outside is left out. */
@@ -71,7 +88,8 @@ function counts(values, [low, high], bins) {
 }
 
 function drawHistograms(parent) {
-  const label = "Histograms of a unit's inputs x, of y after Batch Normalization, and of the sigmoid's outputs";
+  const label =
+    "Histograms of a unit's inputs x, of y after Batch Normalization, and of the sigmoid's outputs";
   const drawing = picture({ width: 358, height: 372, label, name: "sigmoid" }, parent);
   const wide = { left: 30, width: 236, x: BOUNDS };
   const curve = plane({ ...wide, top: 18, height: 130, y: [0, 1] });
@@ -92,17 +110,7 @@ function drawHistograms(parent) {
   ]) {
     svg("text", { x, y, class: "title", text }, drawing);
   }
-  const bands = [[-8, -2.89], [2.89, 8]];
-  for (const [low, high] of bands) {
-    for (const { top, height } of [curve, after]) {
-      svg("rect", { class: "flat", x: curve.x(low), width: curve.x(high) - curve.x(low), y: top, height }, drawing);
-    }
-  }
-  svg("text", { x: curve.x(-7.8), y: curve.top + 14, text: "flat" }, drawing);
-  svg("text", { x: curve.x(7.8), y: curve.bottom - 6, "text-anchor": "end", text: "flat" }, drawing);
-  const steps = Array.from({ length: 81 }, (_, k) => -8 + k / 5);
-  svg("path", { class: "tangent", d: line(curve, [[-2, 0], [2, 1]]) }, drawing);
-  svg("path", { class: "curve", d: line(curve, steps.map((t) => [t, sigmoid(t)])) }, drawing);
+  drawCurve(curve, after, drawing);
   const bars = [
     upright(after, "bar after", drawing),
     upright(before, "bar before", drawing),
@@ -113,6 +121,27 @@ function drawHistograms(parent) {
     bars[1](counts(x, BOUNDS, BINS));
     bars[2](counts(out, [0, 1 + 1e-9], 20));
   };
+}
+
+/** The sigmoid with its tangent, and the parts of the inputs where it is flat. */
+function drawCurve(curve, after, parent) {
+  const output = (1 + Math.sqrt(1 - 4 * FLAT)) / 2; // where output · (1 − output) = FLAT
+  const edge = Math.log(output / (1 - output));
+  for (const [low, high] of [
+    [BOUNDS[0], -edge],
+    [edge, BOUNDS[1]],
+  ]) {
+    const [x, width] = [curve.x(low), curve.x(high) - curve.x(low)];
+    for (const { top, height } of [curve, after]) {
+      svg("rect", { class: "flat", x, width, y: top, height }, parent);
+    }
+  }
+  svg("text", { x: curve.x(-7.8), y: curve.top + 14, text: "flat" }, parent);
+  svg("text", { x: curve.x(7.8), y: curve.bottom - 6, "text-anchor": "end", text: "flat" }, parent);
+  const tangent = [-2, 2].map((t) => [t, 0.5 + t / 4]);
+  svg("path", { class: "tangent", d: line(curve, tangent) }, parent);
+  const points = Array.from({ length: 81 }, (_, k) => -8 + k / 5).map((t) => [t, sigmoid(t)]);
+  svg("path", { class: "curve", d: line(curve, points) }, parent);
 }
 
 function upright(area, name, parent) {

@@ -1,6 +1,19 @@
 /** A cloud to drag, and what PCA, ZCA and Cholesky whitening and BN make of it. */
 
-import { axes, button, clipped, handle, html, line, number, picture, plane, reading, set, svg } from "./drawing.js";
+import {
+  axes,
+  button,
+  clipped,
+  handle,
+  html,
+  line,
+  number,
+  picture,
+  plane,
+  reading,
+  set,
+  svg,
+} from "./drawing.js";
 import { MATRICES, apply, correlation, covariance, mean, transform, whitePoints } from "./mathematics.js";
 
 const CLOUD = whitePoints(1, 90);
@@ -81,6 +94,22 @@ function drawCloud(parent, shape, update) {
   axes(area, { x: ticks, y: ticks }, drawing);
   const show = marks(area, drawing);
 
+  const { middle, tip, side } = addHandles(area, shape, update, drawing);
+  return (points) => {
+    const ring = CIRCLE.map((point) => placed(shape, point));
+    show(
+      points,
+      points.map(([x]) => x > shape.center[0]),
+      ring,
+    );
+    middle.place(shape.center);
+    tip.place(ring[0]);
+    side.place(ring[15]);
+  };
+}
+
+/** Three rings that shape the cloud: its centre, the tip of one axis and the width of the other. */
+function addHandles(area, shape, update, drawing) {
   const middle = handle(
     {
       area,
@@ -122,13 +151,7 @@ function drawCloud(parent, shape, update) {
     },
     drawing,
   );
-  return (points) => {
-    const ring = CIRCLE.map((point) => placed(shape, point));
-    show(points, points.map(([x]) => x > shape.center[0]), ring);
-    middle.place(shape.center);
-    tip.place(ring[0]);
-    side.place(ring[15]);
-  };
+  return { middle, tip, side };
 }
 
 function drawOutput(parent, name) {
@@ -137,15 +160,37 @@ function drawOutput(parent, name) {
   svg("text", { x: 20, y: 13, class: "title", text: name }, drawing);
   const [first, second] = [154, 168].map((y) => svg("text", { x: 80, y, "text-anchor": "middle" }, drawing));
   axes(area, {}, drawing);
-  svg("path", { class: "frame", d: line(area, [[-3.4, 0], [3.4, 0]]) + line(area, [[0, -3.4], [0, 3.4]]) }, drawing);
+  svg(
+    "path",
+    {
+      class: "frame",
+      d:
+        line(area, [
+          [-3.4, 0],
+          [3.4, 0],
+        ]) +
+        line(area, [
+          [0, -3.4],
+          [0, 3.4],
+        ]),
+    },
+    drawing,
+  );
   const show = marks(area, drawing);
   return (points, sigma, shape) => {
     const matrix = MATRICES[name](sigma);
     const after = transform(points, matrix);
     const ring = CIRCLE.map((point) => apply(matrix, placed({ ...shape, center: [0, 0] }, point)));
-    show(after, points.map(([x]) => x > shape.center[0]), ring);
+    show(
+      after,
+      points.map(([x]) => x > shape.center[0]),
+      ring,
+    );
     const r = number(correlation(covariance(after)));
-    const centered = transform(points, [[1, 0], [0, 1]]);
+    const centered = transform(points, [
+      [1, 0],
+      [0, 1],
+    ]);
     const squares = after.map(([x, y], i) => (x - centered[i][0]) ** 2 + (y - centered[i][1]) ** 2);
     first.textContent = `correlation ${r}`;
     second.textContent = `moved by ${number(mean(squares))}`;
