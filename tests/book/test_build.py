@@ -9,7 +9,19 @@ import yaml
 from bn_reference.checks.report import BOOK
 from tests.course import ROOT
 
-CHAPTERS = ("whitening", "batchnorm_transform", "backpropagation", "bandwidth", "accuracy")
+CHAPTERS = (
+    "whitening",
+    "conditioning",
+    "outside_the_step",
+    "whitening_inside",
+    "batchnorm_transform",
+    "inference",
+    "backpropagation",
+    "gradient_checking",
+    "torch_layer",
+    "bandwidth",
+    "accuracy",
+)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -12,10 +12,10 @@ from tests.course import ROOT
 STATIC = ROOT / "book/_static"
 FIGURES = {
     "whitenings": "whitening",
-    "descent": "whitening",
+    "descent": "conditioning",
     "algorithm": "batchnorm_transform",
     "sigmoid": "batchnorm_transform",
-    "running": "batchnorm_transform",
+    "running": "inference",
     "graph": "backpropagation",
 }
 """Each figure, and the chapter that it is in."""

@@ -116,7 +116,7 @@ FUNCTION_TWICE = Spec(
             ("edge",),
             nudge="Try a batch in which one feature has the same value everywhere.",
             hint="With eps under the root nothing divides by zero, however often one differentiates.",
-            source="The chapter's section 'The closed form'.",
+            source="Chapter Backpropagation through BN, section 'The closed form'.",
         ),
     ),
     mistakes=(
@@ -167,5 +167,5 @@ FUNCTION_TWICE = Spec(
             code=DoutDetached,
         ),
     ),
-    chapter="backpropagation",
+    chapter="torch_layer",
 )

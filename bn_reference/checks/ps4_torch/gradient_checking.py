@@ -148,5 +148,5 @@ GRADIENT_CHECKING = Spec(
             code=_says_yes,
         ),
     ),
-    chapter="backpropagation",
+    chapter="gradient_checking",
 )
