@@ -9,7 +9,8 @@ def _apart(i, size=None, ddof=0, root=lambda var, eps: np.sqrt(var + eps), ran=N
     """What training gives minus what inference gives, for each example and feature."""
     x, size = i["x"], i["batch_size"] if size is None else size
     batches = x.reshape(-1, size, x.shape[1])
-    mean, var = batches.mean(1, keepdims=True), batches.var(1, keepdims=True, ddof=ddof)
+    mean, var = batches.mean(1, keepdims=True), batches.var(1, keepdims=True)
+    var = var * size / max(size - ddof, 1)
     training = ((batches - mean) / root(var, i["eps"])).reshape(x.shape)
     ran = root(i["running_var"], i["eps"]) if ran is None else ran(i)
     return training - (x - i["running_mean"]) / ran
