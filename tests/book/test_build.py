@@ -10,7 +10,7 @@ import yaml
 from bn_reference.checks.report import BOOK
 from tests.course import ROOT, run
 
-CHAPTERS = ("whitening", "batchnorm_transform", "backpropagation", "bandwidth", "accuracy")
+CHAPTERS = ("why", "whitening", "batchnorm_transform", "backpropagation", "bandwidth", "accuracy")
 
 
 @pytest.fixture(scope="session")

@@ -119,13 +119,14 @@ def test_script_refuses_what_is_no_idx_file(maker, tmp_path):
 
 def test_full_set_is_split_after_60000(datasets, monkeypatch):
     """Are the first 60,000 of what OpenML gives the training set, in the book's types?"""
-    given = np.full((70_000, 2), 255, dtype=np.int64), np.array(["3"] * 60_000 + ["7"] * 10_000)
+    pixels = np.repeat([[255], [0]], [60_000, 10_000], axis=0)
+    given = pixels, np.array(["3"] * 60_000 + ["7"] * 10_000)
     monkeypatch.setattr(datasets, "fetch_openml", lambda *args, **options: given)
 
     x_train, y_train, x_test, y_test = datasets.full("mnist")
 
-    assert x_train.shape == (60_000, 2) and x_test.shape == (10_000, 2)
-    assert x_train.dtype == np.float32 and x_train.max() == 1
+    assert x_train.shape == (60_000, 1) and x_test.shape == (10_000, 1)
+    assert x_train.dtype == np.float32 and x_train.min() == 1 and x_test.max() == 0
     assert set(y_train) == {3} and set(y_test) == {7} and y_test.dtype == np.int64
 
 
