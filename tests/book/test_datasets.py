@@ -1,5 +1,6 @@
 """Are the book's images what the chapters take them for?"""
 
+import doctest
 import gzip
 import hashlib
 import importlib.util
@@ -29,6 +30,12 @@ def datasets():
 def maker():
     """The script that made the committed subset."""
     return module_at(ROOT / "book/data/make_fashion_mnist.py")
+
+
+def test_examples_in_the_docstrings_run(datasets):
+    """Do the documented examples give what they say? The book is no package that pytest looks into."""
+    results = doctest.testmod(datasets)
+    assert results.attempted >= 4 and results.failed == 0
 
 
 SIZES = {"digits": (1347, 450, 64), "fashion": (6000, 2000, 784)}
