@@ -10,6 +10,7 @@ from bn_reference.checks.report import BOOK
 from tests.course import ROOT
 
 CHAPTERS = (
+    "why",
     "whitening",
     "conditioning",
     "outside_the_step",
