@@ -17,7 +17,9 @@ from torch import nn
 
 from bn_reference.torch import BatchNorm1d
 
-KINDS = ("plain", "BN", "noisy BN")
+KINDS = ("plain", "BN", "noisy BN", "noisier BN")
+NOISE = {"noisy BN": 0.5, "noisier BN": 1.0}
+"""How strong the disturbance is."""
 DEPTH, WIDTH, BATCH = 8, 64, 64
 SEEDS = range(5)
 RATES = tuple(10.0**power for power in np.arange(-2.5, 1.1, 0.5))
@@ -35,16 +37,16 @@ def digits() -> tuple[torch.Tensor, torch.Tensor]:
 class Noise(nn.Module):
     """Scale and shift each unit by random amounts, new at every training step."""
 
-    def __init__(self, width: int, generator: torch.Generator):
+    def __init__(self, width: int, amount: float, generator: torch.Generator):
         super().__init__()
-        self.width, self.generator = width, generator
+        self.width, self.amount, self.generator = width, amount, generator
         self.redraw()
 
     def redraw(self) -> None:
         """Draw the amounts for the next step."""
         unit = torch.rand(2, self.width, generator=self.generator)
-        self.shift = 2 * unit[0] - 1  # from -1 to 1
-        self.scale = 0.5 + unit[1]  # from 0.5 to 1.5
+        self.shift = self.amount * (2 * unit[0] - 1)
+        self.scale = (1 - self.amount / 2) + self.amount * unit[1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scale and shift `x`, shape (N, width)."""
@@ -59,8 +61,8 @@ def hidden_layer(kind: str, inputs: int, generator: torch.Generator) -> nn.Seque
     layers = [linear]
     if kind != "plain":
         layers.append(BatchNorm1d(WIDTH, track_running_stats=False))
-    if kind == "noisy BN":
-        layers.append(Noise(WIDTH, generator))
+    if kind in NOISE:
+        layers.append(Noise(WIDTH, NOISE[kind], generator))
     return nn.Sequential(*layers, nn.ReLU())
 
 
