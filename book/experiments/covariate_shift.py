@@ -35,7 +35,7 @@ def digits() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Noise(nn.Module):
-    """Scale and shift each unit by random amounts, new at every training step."""
+    """Scale and shift each unit by random amounts, new at every step."""
 
     def __init__(self, width: int, amount: float, generator: torch.Generator):
         super().__init__()
@@ -138,11 +138,12 @@ def distribution_shift(before: nn.Sequential, after: nn.Sequential, x: torch.Ten
     return float(torch.stack(shifts).mean())
 
 
-def gradient_shift(before: nn.Sequential, after: nn.Sequential, x, y) -> tuple[float, float]:
-    """Santurkar et al.'s measure: a layer's gradient before and after the layers below it have moved.
+def gradient_shift(before, after, x, y) -> tuple[float, float]:
+    """How a layer's gradient changes once the layers below have moved.
 
-    Returns the size of the change relative to the gradient, and the cosine of the angle between the
-    two; both averaged over the layers that have a layer below.
+    Returns the size of the change relative to the gradient, and the cosine
+    of the angle between the two (Santurkar et al. 2018, Definition 2.1),
+    both averaged over the layers that have a layer below.
     """
     sizes, cosines = [], []
     for index in range(1, len(before)):
@@ -150,21 +151,28 @@ def gradient_shift(before: nn.Sequential, after: nn.Sequential, x, y) -> tuple[f
         mixed = nn.Sequential(*after[:index], *before[index:])
         (old,) = torch.autograd.grad(loss_of(before, x, y), weight)
         (new,) = torch.autograd.grad(loss_of(mixed, x, y), weight)
+        old, new = old.flatten(), new.flatten()
         sizes.append((new - old).norm() / old.norm())
-        cosines.append(nn.functional.cosine_similarity(old.flatten(), new.flatten(), dim=0))
-    return float(torch.stack(sizes).mean()), float(torch.stack(cosines).mean())
+        cosines.append(torch.cosine_similarity(old, new, dim=0))
+    size, cosine = torch.stack(sizes).mean(), torch.stack(cosines).mean()
+    return float(size), float(cosine)
 
 
-def landscape(model: nn.Sequential, x, y, rate: float) -> dict[str, float]:
-    """What the loss and its gradient do along the gradient, from half a step of `rate` to four."""
+def length(parts) -> torch.Tensor:
+    """The norm of several tensors taken as one vector."""
+    return torch.cat([part.flatten() for part in parts]).norm()
+
+
+def landscape(model, x, y, rate: float) -> dict[str, float]:
+    """The loss and its gradient along the gradient, up to four steps."""
     start = gradients(model, x, y)
-    size = torch.cat([part.flatten() for part in start]).norm()
+    size = length(start)
     losses, changes, smoothness = [], [], []
     for scale in np.linspace(0.5, 4, 8):
         moved = move(model, start, scale * rate)
         losses.append(float(loss_of(moved, x, y).detach()))
         pairs = zip(gradients(moved, x, y), start, strict=True)
-        change = torch.cat([(new - old).flatten() for new, old in pairs]).norm()
+        change = length(new - old for new, old in pairs)
         changes.append(float(change / size))
         smoothness.append(float(change / (scale * rate * size)))
     here = float(loss_of(model, x, y).detach())
