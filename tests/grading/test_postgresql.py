@@ -58,9 +58,8 @@ def test_several_writers_share_a_postgresql_gradebook(server, tmp_path):
     run("nbgrader", "generate_assignment", "sums", "--force", cwd=tmp_path)
     small.mixed_class(tmp_path, SIZE)
     graders = [small.start("-m", "grading", "--workers", "1", cwd=tmp_path) for _ in range(2)]
-    for grader in graders:
-        said, _ = grader.communicate(timeout=120)
-        assert grader.returncode == 0, said
+    said = [grader.communicate(timeout=120)[0] for grader in graders]
+    assert [grader.returncode for grader in graders] == [0, 0], said
     assert small.scores(tmp_path, server) == small.expected(SIZE)
     run("nbgrader", "autograde", "sums", "--force", "--student", "s001", cwd=tmp_path)
     run("nbgrader", "generate_feedback", "sums", cwd=tmp_path)
