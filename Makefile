@@ -30,7 +30,7 @@ help:
 	@echo 'make exercises, make book, make grade    one step of the course'
 	@echo 'make serve    read the book at http://localhost:8000'
 	@echo 'make lab      do the exercises in JupyterLab'
-	@echo 'make bench    accuracy and speed beside torch (some minutes; wants a quiet machine)'
+	@echo 'make bench    accuracy and speed beside torch, grading beside nbgrader (half an hour; wants a quiet machine)'
 	@echo 'make bench-cuda    speed on a GPU, beside torch (up to six minutes)'
 	@echo 'make lint     check the style of the code'
 	@echo 'make clean    remove what was built; keeps the environment'
@@ -95,6 +95,8 @@ lab: exercises
 bench: environment
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/batchnorm_cpu.py
+	$(BIN)/python -m benchmarks.grading_speed
+	$(BIN)/python -m benchmarks.grading_speed --scale
 
 bench-cuda: environment
 	$(BIN)/python benchmarks/batchnorm_cuda.py

@@ -23,7 +23,7 @@ from tests.grading.attacks.submission import ATTACKS, Attack, World, hand_in
 from tqdm import tqdm
 
 from benchmarks import result_files
-from benchmarks.grading import ROOT, course
+from benchmarks.grading_speed import ROOT, course
 
 ASSIGNMENT = "ps2_batchnorm"
 STUDENT = "attacker"

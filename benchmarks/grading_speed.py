@@ -4,8 +4,8 @@ A course is copied to a temporary folder, the sample class hands in again and ag
 and each grader grades two sizes of class. What the second costs over the first, divided by the difference
 in size, is the cost of one more submission: what it takes to start is in neither.
 
-Usage: ``python benchmarks/grading.py`` (about ten minutes), ``--scale`` for the growth with the class
-(as long again, or ``--largest N`` for more). Writes ``results/grading*.json``.
+Usage: ``python -m benchmarks.grading_speed`` (about ten minutes), with ``--scale`` for the growth with the
+class (as long again; ``--largest N`` for more). Writes ``results/grading_*.json``.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import result_files
 
+from benchmarks import result_files
 from grading.sample_class import fill_in
 
 ROOT = Path(__file__).parent.parent
@@ -141,7 +141,7 @@ def main() -> None:
         result_files.write("grading_scale", PACKAGES, {"records": grow("ps2_batchnorm", options.largest)})
     else:
         records = [record for name in ("ps2_batchnorm", "ps4_torch") for record in compare(name)]
-        result_files.write("grading", PACKAGES, {"class": CLASS, "records": records})
+        result_files.write("grading_speed", PACKAGES, {"class": CLASS, "records": records})
 
 
 if __name__ == "__main__":
