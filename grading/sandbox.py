@@ -291,10 +291,21 @@ class Run:
     channel, leash : socket
     limit : int
         The longest answer, in bytes.
+
+    Attributes
+    ----------
+    lost : Lost or None
+        Why it is over: whoever calls from within a test may not have seen the error itself.
     """
 
     def __init__(self, channel: socket.socket, leash: socket.socket, limit: int):
         self._channel, self._leash, self._limit = channel, leash, limit
+        self.lost: Lost | None = None
+
+    def lose(self, reason: str) -> Lost:
+        """Note, and return, that there is nothing more to be had from it."""
+        self.lost = Lost(reason)
+        return self.lost
 
     def say(self, refer=None, **message) -> None:
         """Send a message.
@@ -313,7 +324,7 @@ class Run:
         try:
             wire.send(self._channel, wire.encode(message, refer))
         except wire.Closed:
-            raise Lost(self._last_words()) from None
+            raise self.lose(self._last_words()) from None
 
     def hear(self, seconds: float) -> dict:
         """Wait for a message.
@@ -328,11 +339,11 @@ class Run:
         try:
             message = wire.decode(wire.receive(self._channel, self._limit, time.monotonic() + seconds))
         except wire.Closed:
-            raise Lost(self._last_words()) from None
+            raise self.lose(self._last_words()) from None
         except wire.Unreadable as problem:
-            raise Lost(f"sent something that is no answer ({problem})") from None
+            raise self.lose(f"sent something that is no answer ({problem})") from None
         if not isinstance(message, dict):
-            raise Lost("sent something that is no answer")
+            raise self.lose("sent something that is no answer")
         return message
 
     def ask(self, seconds: float, **message) -> dict:

@@ -16,8 +16,10 @@ def channel():
         if here.family == socket.AF_UNIX and here.type == socket.SOCK_STREAM:
             return here
 
+out = channel()
+
 def say(**message):
-    wire.send(channel(), wire.encode(message))
+    wire.send(out, wire.encode(message))
 """
 """Finds the socket to the grader, as code in the sandbox can."""
 
@@ -81,15 +83,14 @@ def batchnorm_forward(*args):
 @attack()
 def message_without_an_end(submission: Submission):
     """Announces a message of a terabyte, and one that never comes to its end."""
-    _in_function(submission, "channel().send(struct.pack('!Q', 1 << 40))")
-    submission.own("channel().send(struct.pack('!Q', 1000) + b'x')\ntime.sleep(1000)")
+    _in_function(submission, "out.send(struct.pack('!Q', 1 << 40))")
+    submission.own("out.send(struct.pack('!Q', 1000) + b'x')\ntime.sleep(1000)")
 
 
 @attack()
 def message_in_drops(submission: Submission):
     """Sends an endless message, a byte now and then."""
     _in_function(submission, """
-out = channel()
 out.send(struct.pack("!Q", 10_000))
 while True:
     out.send(b"x")
@@ -104,14 +105,14 @@ def message_of_nested_extensions(submission: Submission):
 data = msgpack.packb(1)
 for _ in range(5000):
     data = msgpack.packb(msgpack.ExtType(wire.TUPLE, data))
-wire.send(channel(), data)
+wire.send(out, data)
 """)
 
 
 @attack()
 def message_of_nested_lists(submission: Submission):
     """Sends lists in lists."""
-    _in_function(submission, "wire.send(channel(), b'\\x91' * 900 + b'\\x90')")
+    _in_function(submission, "wire.send(out, b'\\x91' * 900 + b'\\x90')")
 
 
 @attack()
@@ -121,11 +122,11 @@ def message_with_colliding_keys(submission: Submission):
 prime = (1 << 61) - 1
 count = 300_000
 keys = [msgpack.packb(msgpack.ExtType(wire.INTEGER, msgpack.packb(hex(n * prime)))) for n in range(count)]
-wire.send(channel(), b"\\x81\\xa5value\\xdf" + struct.pack("!I", count) + b"".join(key + b"\\xc0" for key in keys))
+wire.send(out, b"\\x81\\xa5value\\xdf" + struct.pack("!I", count) + b"".join(key + b"\\xc0" for key in keys))
 """)
 
 
-@attack()
+@attack(spoils=True)
 def arrays_that_cannot_be(submission: Submission):
     """Sends arrays of no axis with gaps, of text, of objects, and with sizes that do not fit."""
     submission.own(CHANNEL)
@@ -133,10 +134,10 @@ def arrays_that_cannot_be(submission: Submission):
              '["<U0", [10**12], "C", b""]', '["V8", [1], "C", bytes(8)]', '["f8,f8", [1], "C", bytes(16)]',
              '[5, 5, 5, 5]', '["<f8", [10**12, 0], "spaced", b""]', '["<U1", [1], "C", b"\\xff" * 4]', '[[], [], [], []]']
     for part in parts:
-        submission.own(f"wire.send(channel(), msgpack.packb({{'outputs': msgpack.ExtType(wire.ARRAY, msgpack.packb({part}))}}))")
+        submission.own(f"wire.send(out, msgpack.packb({{'outputs': msgpack.ExtType(wire.ARRAY, msgpack.packb({part}))}}))")
 
 
-@attack()
+@attack(spoils=True)
 def answers_of_odd_kinds(submission: Submission):
     """Answers with arrays, huge numbers and deep lists where text is expected."""
     submission.own(CHANNEL + FORGED)
@@ -180,7 +181,7 @@ def values_too_large_to_compare(submission: Submission):
     """)
 
 
-@attack()
+@attack(spoils=True)
 def unread_messages(submission: Submission):
     """Answers ahead of being asked, then never reads what it is told, however long that is."""
     submission.own(CHANNEL + """
