@@ -79,8 +79,8 @@ def _judge(spec: Spec, cases: Sequence[Case], outcomes: list[Outcome]) -> Report
     )
 
 
-MOST_VALUES = 50_000_000
-"""As many numbers may come of combining misshapen values, while looking for what went wrong."""
+MOST_TIMES = 16
+"""As many times the size of the inputs may come of combining misshapen values, to see what went wrong."""
 
 TOO_SLOW = "slower_than_the_limit"
 """The name of the mistake of taking longer than a case allows."""
@@ -159,7 +159,8 @@ class _Trial:
         """Would the values, combined with each other and the inputs, be more than can be computed with?"""
         arrays = (value for value in (*self.case.inputs.values(), *self.values.values()) if np.ndim(value))
         shapes = [np.shape(value)[::-1] for value in arrays if isinstance(value, np.ndarray)]
-        return math.prod(map(max, zip_longest(*shapes, fillvalue=1))) > MOST_VALUES
+        combined = math.prod(map(max, zip_longest(*shapes, fillvalue=1)))
+        return combined > MOST_TIMES * max(self.size, 1 << 16)
 
     def equals(self, name: str, wrong, within: float | None = None) -> bool:
         """Did the learner return `wrong` as `name`, to rounding?"""

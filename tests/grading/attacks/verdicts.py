@@ -36,7 +36,9 @@ def patched_builtins(submission: Submission):
 @attack()
 def replaced_check(submission: Submission):
     """Defines a check of its own that gives all points."""
-    submission.own(GIVES_ALL + "\ncheck = give_all\nimport bn_reference.checks\nbn_reference.checks.check = give_all")
+    submission.own(
+        GIVES_ALL + "\ncheck = give_all\nimport bn_reference.checks\nbn_reference.checks.check = give_all"
+    )
 
 
 @attack()
@@ -82,13 +84,16 @@ def called_displayhook(submission: Submission):
         shell.events.register("pre_run_cell", lambda *args: sys.displayhook(5.0))
         shell.events.register("post_run_cell", lambda *args: sys.displayhook(5.0))
     """)
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
             import sys
             sys.displayhook(5.0)
             print(5.0)
             return 5.0
-    """)
+    """,
+    )
 
 
 @attack()
@@ -100,24 +105,31 @@ def returned_number(submission: Submission):
 @attack()
 def returned_nan(submission: Submission):
     """Returns NaN, which differs from nothing by more than a tolerance."""
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
             nothing = np.nan * x
             return nothing, nothing, nothing[0], nothing[0]
-    """)
+    """,
+    )
 
 
 @attack()
 def returned_text(submission: Submission):
     """Returns the report that it would like to get."""
     text = "batchnorm_forward: all parts pass, 5 of 5 points"
-    submission.answer("batchnorm_forward", f"def batchnorm_forward(*args):\n    print({text!r})\n    return {text!r}")
+    submission.answer(
+        "batchnorm_forward", f"def batchnorm_forward(*args):\n    print({text!r})\n    return {text!r}"
+    )
 
 
 @attack(flag="__array__")
 def returned_object(submission: Submission):
     """Returns an object that is equal to everything, and becomes whatever it is compared with."""
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         class Right:
             shape = (4, 5)
             def __array__(self, dtype=None, copy=None): return self
@@ -133,13 +145,16 @@ def returned_object(submission: Submission):
             def __call__(self, *args, **kwargs): return self
         def batchnorm_forward(*args):
             return Right(), Right(), Right(), Right()
-    """)
+    """,
+    )
 
 
 @attack(flag="_getframe")
 def frame_walker(submission: Submission):
     """Looks through the frames of its callers for arrays of the right shapes, and returns them."""
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         import sys
         class Walker(np.ndarray):
             def __array_finalize__(self, made_from):
@@ -156,13 +171,16 @@ def frame_walker(submission: Submission):
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
             found = find()
             return tuple(found[:4]) if found else (x.view(Walker), x, x[0], x[0])
-    """)
+    """,
+    )
 
 
 @attack()
 def array_subclass(submission: Submission):
     """Returns arrays of a kind of its own, whose comparisons are always good."""
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         class Good(np.ndarray):
             def __array_ufunc__(self, *args, **kwargs): return np.zeros(self.shape)
             def __array_function__(self, *args, **kwargs): return np.zeros(self.shape)
@@ -171,13 +189,15 @@ def array_subclass(submission: Submission):
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
             good = x.view(Good)
             return good, good, good[0], good[0]
-    """)
+    """,
+    )
 
 
 @attack()
 def transformed_input(submission: Submission):
     """Has every later cell rewritten before it runs, as text and as a syntax tree."""
-    submission.own("""
+    submission.own(
+        """
         import ast
         shell = get_ipython()
         class Five(ast.NodeTransformer):
@@ -188,7 +208,9 @@ def transformed_input(submission: Submission):
         shell.input_transformers_cleanup.append(five)
         shell.input_transformers_post.append(five)
         shell.ast_transformers.append(Five())
-    """, before="check_update_running_statistics")
+    """,
+        before="check_update_running_statistics",
+    )
 
 
 @attack()
@@ -209,7 +231,9 @@ def replaced_execution(submission: Submission):
 @attack()
 def behaves_when_watched(submission: Submission):
     """Is right for the cases that learners see, which it knows by heart, and wrong for all others."""
-    submission.answer("batchnorm_forward", """
+    submission.answer(
+        "batchnorm_forward",
+        """
         seen = []
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
             seen.append(x)
@@ -217,20 +241,27 @@ def behaves_when_watched(submission: Submission):
             if x.tobytes() in answers:
                 return answers[x.tobytes()]
             return np.zeros_like(x), np.zeros_like(x), x[0] * 0, x[0] * 0
-    """)
+    """,
+    )
 
 
 @attack(update_running_statistics=3 * 6 / 7)
 def changes_its_inputs(submission: Submission):
     """Overwrites its inputs with what it returns, to be compared with itself."""
-    submission.answer("update_running_statistics", """
+    submission.answer(
+        "update_running_statistics",
+        """
         def update_running_statistics(running_mean, running_var, mean, var, m, momentum=0.1):
             running_mean[...] = (1 - momentum) * running_mean + momentum * mean
             running_var[...] = (1 - momentum) * running_var + momentum * var * m / (m - 1)
             return running_mean, running_var
-    """)
-    submission.answer("batchnorm_forward", """
+    """,
+    )
+    submission.answer(
+        "batchnorm_forward",
+        """
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
             x[...] = gamma[...] = beta[...] = 0
             return x, x, gamma, gamma
-    """)
+    """,
+    )
