@@ -136,7 +136,7 @@ class _Trial:
     def matches(self, mistake: Mistake) -> bool:
         """Does `mistake` give just what the learner returned?"""
         within = self.tolerance
-        if self.misshapen and self.is_vast:
+        if self.is_vast:
             return False
         if mistake.precision is not np.float64:
             within = tolerances(self.spec, self.case, self.reference, mistake.precision)
@@ -157,6 +157,8 @@ class _Trial:
     @property
     def is_vast(self) -> bool:
         """Would the values, combined with each other and the inputs, be more than can be computed with?"""
+        if all(value.shape == self.reference[name].shape for name, value in self.values.items()):
+            return False
         arrays = (value for value in (*self.case.inputs.values(), *self.values.values()) if np.ndim(value))
         shapes = [np.shape(value)[::-1] for value in arrays if isinstance(value, np.ndarray)]
         combined = math.prod(map(max, zip_longest(*shapes, fillvalue=1)))
@@ -251,7 +253,7 @@ def _diagnose(spec: Spec, trials: list[_Trial]) -> list[Mistake]:
 def _guesses(spec, trials, mistakes: list[Mistake]) -> list[str]:
     """What small slips would explain, where no named mistake does."""
     answered = [trial for trial in trials if trial.outcome.values]
-    if any(trial.misshapen and trial.is_vast for trial in answered):
+    if any(trial.is_vast for trial in answered):
         return []
     explained = {name for mistake in mistakes for name in spec.touched(mistake)}
     failed = {name for trial in answered for name in trial.problems}
