@@ -78,6 +78,23 @@ def test_nothing_can_be_written_but_its_own_folders(inside):
     assert inside(code).split() == ["/dev/shm", "/home", "/tmp"]
 
 
+def test_settings_of_the_kernel_cannot_be_written(inside):
+    """Can no file of the kernel be opened for writing, even where root grades?"""
+    code = """
+        import os
+        for folder, _, names in os.walk("/proc"):
+            if folder.startswith("/proc/self/task"):
+                continue
+            for name in names:
+                try:
+                    os.close(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_NONBLOCK))
+                    print(folder, name)
+                except OSError:
+                    pass
+    """
+    assert inside(code) == ""
+
+
 def test_folders_are_fresh_for_each_submission(inside):
     """Is what one leaves not there for the next?"""
     inside("open('/tmp/left', 'w'), open('/home/left', 'w'), open('/dev/shm/left', 'w')")
@@ -225,7 +242,7 @@ def test_memory_at_once_is_refused(inside):
 )  # fmt: skip
 def test_memory_in_pieces_ends_the_submission(sandbox, code):
     """Is a submission that uses too much in all ended, with the reason?"""
-    with sandbox.submission() as run, pytest.raises(Lost, match="of memory, the limit is 0.2 GB"):
+    with sandbox.submission() as run, pytest.raises(Lost, match=r"of memory, the limit is 0\.2 GB"):
         run.ask(20, do="run", source=code)
 
 

@@ -183,10 +183,10 @@ for folder in ({str(world.course)!r}, {str(world.course / "course")!r}, {str(wor
     except OSError:
         pass
 for file in ("/grader/inside/conversation.py", "/course/bn_reference/checks/calling.py", "/packages/numpy/__init__.py",
-             "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/self/oom_score_adj_", "/proc/1/mem"):
+             "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sysrq-trigger", "/proc/1/mem"):
     try:
-        open(file, "a").write("planted")
-        found("wrote to", file)
+        os.close(os.open(file, os.O_WRONLY))  # and no more: where it succeeds, writing would do harm
+        found("could write to", file)
     except OSError:
         pass
 for name in ("/tmp", "/home", "/dev/shm"):
