@@ -146,7 +146,7 @@ def command(recipe: Recipe, course: Path) -> list[str]:
         if not folder.is_relative_to("/usr"):
             words += ["--ro-bind", str(folder), str(folder)]
     for folder in _installed_packages():
-        words += ["--tmpfs", folder]
+        words += ["--tmpfs", folder, "--remount-ro", folder]
     packages = with_dependencies({*GRADER_NEEDS, *recipe.packages})
     for name, path in sorted(top_level_files(packages).items()):
         words += ["--ro-bind-try", str(path), f"/packages/{name}"]
@@ -216,8 +216,12 @@ class Sandbox:
         }
         self._folder = tempfile.TemporaryDirectory()
         course = Path(self._folder.name)
-        _copy_modules(recipe, course)
-        words = command(recipe, course) if recipe.isolated else []
+        try:
+            _copy_modules(recipe, course)
+            words = command(recipe, course) if recipe.isolated else []
+        except BaseException:
+            self._folder.cleanup()
+            raise
         environment = (
             None
             if recipe.isolated
