@@ -18,12 +18,12 @@ from pathlib import Path
 
 import nbformat
 from nbgrader.api import Gradebook, MissingEntry
-from tests.grading.attacks import cells, delegating, ending, files, looking, protocol, verdicts  # noqa: F401
-from tests.grading.attacks.submission import ATTACKS, Attack, World, hand_in
 from tqdm import tqdm
 
 from benchmarks import result_files
 from benchmarks.grading_speed import ROOT, course
+from tests.grading.attacks import cells, delegating, ending, files, looking, protocol, verdicts  # noqa: F401
+from tests.grading.attacks.submission import ATTACKS, Attack, World, hand_in
 
 ASSIGNMENT = "ps2_batchnorm"
 STUDENT = "attacker"

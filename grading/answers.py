@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from grading.inside import wire
-from grading.sandbox import GRACE, Lost, Run
+from grading.sandbox import GRACE, Run
 
 
 class AnswerFailed(Exception):
@@ -31,15 +31,19 @@ class Branch:
     def __init__(self, run: Run, seconds: float):
         self._run, self._seconds = run, seconds
         self._callbacks: list[Callable] = []
-        self._pid = run.ask(GRACE, do="open").get("pid")
         self.ended = ""
+        try:
+            self._pid = run.ask(seconds, do="open").get("pid")
+        except wire.TimedOut:
+            raise run.lose("did not answer") from None
 
     def close(self) -> None:
         """End the child."""
         if self.ended:
             return
-        answer = self._run.ask(GRACE, do="close")
-        self.ended = str(answer.get("ended", "closed"))
+        self.ended = "closed"
+        self._run.say(do="close")
+        self._wait_for_its_end()
 
     def ask(self, do: str, **arguments) -> object:
         """Do one thing there, and return what it gives.
@@ -92,22 +96,26 @@ class Branch:
             self.ended = f"took more than {seconds:g} s and was stopped"
             raise AnswerFailed(self.ended) from None
         if "ended" in answer:
-            self.ended = f"the process {answer['ended']}"
+            self.ended = f"the process {_text(answer, 'ended')}"
             raise AnswerFailed(self.ended)
         if "error" in answer:
-            raise AnswerFailed(f"{answer['error']}: {answer.get('says', '')}"[:1000])
+            raise AnswerFailed(f"{_text(answer, 'error')}: {_text(answer, 'says')}"[:1000])
         return answer
 
     def _kill(self):
         """Stop the child alone; where that fails, the notebook is lost."""
         if not isinstance(self._pid, int) or not 1 < self._pid < 1 << 22:
-            raise Lost("named a process that cannot be")
+            raise self._run.lose("named a process that cannot be")
         self._run.kill(self._pid)
+        self._wait_for_its_end()
+
+    def _wait_for_its_end(self):
+        until = time.monotonic() + GRACE
         try:
-            while "ended" not in self._run.hear(GRACE):
+            while "ended" not in self._run.hear(until - time.monotonic()):
                 pass
         except wire.TimedOut:
-            raise Lost("could not be stopped") from None
+            raise self._run.lose("could not be stopped") from None
 
     def _call_back(self, asked):
         """Call a function of the test that the learner's code was given."""

@@ -5,9 +5,9 @@ have tried to get around the exercise rather than through it.
 """
 
 import ast
+import re
+import warnings
 from collections.abc import Iterable, Iterator
-
-from IPython.core.inputtransformer2 import TransformerManager
 
 SUSPICIOUS = (
     ("_getframe", "looks into the frames of its callers"),
@@ -35,6 +35,13 @@ SUSPICIOUS = (
 )
 """Names, and what code that uses them does."""
 
+LONGEST = 200_000
+"""The longest cell that is looked through, in characters."""
+
+# IPython's own reading of these can take hours, if somebody wants it to.
+MAGIC = re.compile(r"^([ \t]*)(?:[\w, \t]*=[ \t]*)?[%!?].*$", re.MULTILINE)
+WORD = re.compile(r"site-packages|/proc|\w+")
+
 
 def flags(sources: Iterable[str], more: Iterable[tuple[str, str]] = ()) -> list[str]:
     """What is suspicious in the code of a submission, in sentences.
@@ -54,6 +61,8 @@ def flags(sources: Iterable[str], more: Iterable[tuple[str, str]] = ()) -> list[
     wanted = dict((*SUSPICIOUS, *more))
     found: dict[str, str] = {}
     for source in sources:
+        if len(source) > LONGEST:
+            found.setdefault("", f"a cell of {len(source)} characters, too long to be looked through")
         for name, line in _names(source):
             if name in wanted:
                 found.setdefault(name, f"{name}: {wanted[name]}, in `{line.strip()[:80]}`")
@@ -62,26 +71,32 @@ def flags(sources: Iterable[str], more: Iterable[tuple[str, str]] = ()) -> list[
 
 def _names(source: str) -> Iterator[tuple[str, str]]:
     """Each name and text in a cell with its line: of modules, of attributes, of strings."""
+    if len(source) > LONGEST:
+        return
+    plain = MAGIC.sub(r"\1pass", source)
     try:
-        plain = TransformerManager().transform_cell(source)
-        tree = ast.parse(plain)
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(plain)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        for line in source.splitlines():
+            yield from ((word, line) for word in WORD.findall(line))
         return
     lines = plain.splitlines()
     for node in ast.walk(tree):
         line = lines[node.lineno - 1] if 0 < getattr(node, "lineno", 0) <= len(lines) else ""
-        if isinstance(node, ast.Name):
-            yield node.id, line
-        elif isinstance(node, ast.Attribute):
-            yield node.attr, line
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                for part in f"{getattr(node, 'module', None) or ''}.{alias.name}".split("."):
-                    yield part, line
-        elif isinstance(node, ast.FunctionDef):
-            yield node.name, line
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            for word in ("site-packages", "/proc"):
-                if word in node.value:
-                    yield word, line
-            yield node.value, line
+        yield from ((name, line) for name in _names_of(node))
+
+
+def _names_of(node):
+    if isinstance(node, ast.Name):
+        yield node.id
+    elif isinstance(node, ast.Attribute):
+        yield node.attr
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        for alias in node.names:
+            yield from f"{getattr(node, 'module', None) or ''}.{alias.name}".split(".")
+    elif isinstance(node, ast.FunctionDef):
+        yield node.name
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+        yield from (word for word in ("site-packages", "/proc") if word in node.value)

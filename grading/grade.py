@@ -17,7 +17,7 @@ from grading.flags import flags
 from grading.marking import Examiner, failure
 from grading.master import Master, grade_id, is_test
 from grading.rebuild import Unreadable, rebuild
-from grading.sandbox import Sandbox, SandboxLost
+from grading.sandbox import Sandbox, SandboxLost, SandboxMissing
 from grading.settings import Rules
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,13 @@ def grade(rules: Rules, master: Master, data: bytes, salt: bytes) -> Graded:
         notebook, remarks = rebuild(master, data)
     except Unreadable as problem:
         return not_graded(master, data, f"The file could not be read: {problem}")
-    remarks += _mark(rules, notebook, salt)
+    try:
+        remarks += _mark(rules, notebook, salt)
+    except (SandboxMissing, SandboxLost):
+        raise
+    except Exception as problem:  # whoever brings the grader to a stop does so for themselves alone
+        log.exception("The grader failed on a notebook of %s", master.assignment)
+        return not_graded(master, data, f"The grader failed on it ({type(problem).__name__}).")
     sources = [
         cell.source for cell in notebook.cells if cell.cell_type == "code" and not is_locked_by(master, cell)
     ]

@@ -4,6 +4,7 @@ Whatever a cell of the learner's does, it can only answer. The tests, the values
 the verdict stay on this side.
 """
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +17,7 @@ from nbgrader.utils import is_locked
 from grading.answers import AnswerFailed, Branch
 from grading.definitions import Definitions, free_names
 from grading.inside import wire
-from grading.inside.display import Shell
+from grading.inside.display import OUTPUTS, Shell
 from grading.master import is_test
 from grading.sandbox import GRACE, Lost, Run, Sandbox
 
@@ -116,6 +117,8 @@ class Examiner:
                 if branch is None or branch.ended:
                     branch = Branch(run, progress.left(self._times.call))
                 cell.outputs = self._test(cell.source, branch)
+                if run.lost:
+                    raise run.lost
                 progress.marked.add(number)
                 continue
             if branch is not None:
@@ -134,7 +137,7 @@ class Examiner:
         try:
             return run.hear(GRACE).get("outputs")
         except wire.TimedOut:
-            raise Lost(f"took more than {seconds:g} s and could not be interrupted") from None
+            raise run.lose(f"took more than {seconds:.3g} s and could not be interrupted") from None
 
     def _test(self, source, branch):
         names = free_names(self._shell.transform_cell(source))
@@ -176,10 +179,11 @@ def failure(name: str, says: str) -> NotebookNode:
 def cleaned(outputs: object) -> list[NotebookNode]:
     """What can be shown of the outputs that come from the sandbox."""
     kept = []
-    for output in outputs if isinstance(outputs, list) else ():
-        kind = output.get("output_type") if isinstance(output, dict) else None
+    for output in outputs[:OUTPUTS] if isinstance(outputs, list) else ():
+        output = output if isinstance(output, dict) else {}
+        kind = _text(output.get("output_type"))
         if kind == "stream":
-            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            name = "stderr" if _text(output.get("name")) == "stderr" else "stdout"
             kept.append(nbformat.v4.new_output("stream", name=name, text=_text(output.get("text"))))
         elif kind in ("execute_result", "display_data"):
             data = _shown(output.get("data"))
@@ -196,9 +200,14 @@ def cleaned(outputs: object) -> list[NotebookNode]:
 def _shown(data):
     data = data if isinstance(data, dict) else {}
     shown = {kind: data[kind] for kind in SHOWN_KINDS if isinstance(data.get(kind), str)}
-    if len(shown.get("image/png", "")) > IMAGE:
-        del shown["image/png"]
+    if not _is_picture(shown.get("image/png", "")):
+        shown.pop("image/png", None)
     return {kind: _text(text) if kind == "text/plain" else text for kind, text in shown.items()}
+
+
+def _is_picture(text):
+    """Is it no more than the characters that pictures are written in? It becomes a part of the page."""
+    return len(text) <= IMAGE and re.fullmatch(r"[A-Za-z0-9+/=\s]*", text) is not None
 
 
 def _text(value):

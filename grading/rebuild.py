@@ -5,6 +5,7 @@ dropped, and every cell that belongs to the instructor comes from the master.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ LARGEST = 20 << 20
 """The largest file that is read, in bytes."""
 
 MOST_CELLS = 2000
+
+BREAK = "\N{ZERO WIDTH SPACE}"
+"""Put after the first character of a tag, it makes text of it."""
 
 
 class Unreadable(Exception):
@@ -161,14 +165,20 @@ def _owners(master, cells):
 def _owned_cell(master_cell, written):
     cell = deepcopy(master_cell)
     if written is not None and is_solution(cell):
-        cell.source = written.source
+        is_text = cell.cell_type == "markdown" and written.source != cell.source
+        cell.source = _without_html(written.source) if is_text else written.source
     return cell
 
 
 def _own_cell(written):
-    make = {
-        "code": nbformat.v4.new_code_cell,
-        "markdown": nbformat.v4.new_markdown_cell,
-        "raw": nbformat.v4.new_raw_cell,
-    }
-    return make[written.kind](written.source)
+    if written.kind == "markdown":
+        return nbformat.v4.new_markdown_cell(_without_html(written.source))
+    if written.kind == "raw":  # without a format of its own it would be taken into a page as it is
+        return nbformat.v4.new_raw_cell(written.source, metadata={"format": "text/plain"})
+    return nbformat.v4.new_code_cell(written.source)
+
+
+def _without_html(source):
+    """Markdown in which tags and links with code are text: the instructor reads it in a browser."""
+    source = re.sub(r"<(?=[A-Za-z/!?])", "<" + BREAK, source)
+    return re.sub(r"(?i)(javascript|vbscript)(?=\s*[:&])", r"\1" + BREAK, source)

@@ -146,7 +146,7 @@ def command(recipe: Recipe, course: Path) -> list[str]:
         if not folder.is_relative_to("/usr"):
             words += ["--ro-bind", str(folder), str(folder)]
     for folder in _installed_packages():
-        words += ["--tmpfs", folder]
+        words += ["--tmpfs", folder, "--remount-ro", folder]
     packages = with_dependencies({*GRADER_NEEDS, *recipe.packages})
     for name, path in sorted(top_level_files(packages).items()):
         words += ["--ro-bind-try", str(path), f"/packages/{name}"]
@@ -220,8 +220,12 @@ class Sandbox:
         }
         self._folder = tempfile.TemporaryDirectory()
         course = Path(self._folder.name)
-        _copy_modules(recipe, course)
-        words = command(recipe, course) if recipe.isolated else []
+        try:
+            _copy_modules(recipe, course)
+            words = command(recipe, course) if recipe.isolated else []
+        except BaseException:
+            self._folder.cleanup()
+            raise
         environment = (
             None
             if recipe.isolated
@@ -295,10 +299,21 @@ class Run:
     channel, leash : socket
     limit : int
         The longest answer, in bytes.
+
+    Attributes
+    ----------
+    lost : Lost or None
+        Why it is over: whoever calls from within a test may not have seen the error itself.
     """
 
     def __init__(self, channel: socket.socket, leash: socket.socket, limit: int):
         self._channel, self._leash, self._limit = channel, leash, limit
+        self.lost: Lost | None = None
+
+    def lose(self, reason: str) -> Lost:
+        """Note, and return, that there is nothing more to be had from it."""
+        self.lost = Lost(reason)
+        return self.lost
 
     def say(self, refer=None, **message) -> None:
         """Send a message.
@@ -317,7 +332,7 @@ class Run:
         try:
             wire.send(self._channel, wire.encode(message, refer))
         except wire.Closed:
-            raise Lost(self._last_words()) from None
+            raise self.lose(self._last_words()) from None
 
     def hear(self, seconds: float) -> dict:
         """Wait for a message.
@@ -332,11 +347,11 @@ class Run:
         try:
             message = wire.decode(wire.receive(self._channel, self._limit, time.monotonic() + seconds))
         except wire.Closed:
-            raise Lost(self._last_words()) from None
+            raise self.lose(self._last_words()) from None
         except wire.Unreadable as problem:
-            raise Lost(f"sent something that is no answer ({problem})") from None
+            raise self.lose(f"sent something that is no answer ({problem})") from None
         if not isinstance(message, dict):
-            raise Lost("sent something that is no answer")
+            raise self.lose("sent something that is no answer")
         return message
 
     def ask(self, seconds: float, **message) -> dict:

@@ -90,9 +90,14 @@ def read(path: Path, limit: int = LARGEST) -> bytes:
     except OSError as problem:
         what = "a symbolic link" if problem.errno == errno.ELOOP else f"not readable ({problem.strerror})"
         raise NotReadable(f"{path.name} is {what}, expected a file") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         kind = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(kind):
             what = "a folder" if stat.S_ISDIR(kind) else "no ordinary file"
             raise NotReadable(f"{path.name} is {what}, expected a file")
-        return file.read(limit + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit + 1)
+    except OSError as problem:
+        raise NotReadable(f"{path.name} is not readable ({problem.strerror})") from None
+    finally:
+        os.close(descriptor)

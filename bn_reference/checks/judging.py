@@ -3,10 +3,12 @@
 The function itself is never seen here: `calling` has called it, and hands over plain arrays.
 """
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 
 import numpy as np
 
@@ -77,6 +79,9 @@ def _judge(spec: Spec, cases: Sequence[Case], outcomes: list[Outcome]) -> Report
     )
 
 
+MOST_TIMES = 16
+"""As many times the size of the inputs may come of combining misshapen values, to see what went wrong."""
+
 TOO_SLOW = "slower_than_the_limit"
 """The name of the mistake of taking longer than a case allows."""
 
@@ -131,6 +136,8 @@ class _Trial:
     def matches(self, mistake: Mistake) -> bool:
         """Does `mistake` give just what the learner returned?"""
         within = self.tolerance
+        if self.is_vast:
+            return False
         if mistake.precision is not np.float64:
             within = tolerances(self.spec, self.case, self.reference, mistake.precision)
         if mistake.code is not None:
@@ -146,6 +153,16 @@ class _Trial:
                 )
         except (ValueError, TypeError, IndexError):  # shapes that do not fit: another mistake
             return False
+
+    @property
+    def is_vast(self) -> bool:
+        """Would the values, combined with each other and the inputs, be more than can be computed with?"""
+        if all(value.shape == self.reference[name].shape for name, value in self.values.items()):
+            return False
+        arrays = (value for value in (*self.case.inputs.values(), *self.values.values()) if np.ndim(value))
+        shapes = [np.shape(value)[::-1] for value in arrays if isinstance(value, np.ndarray)]
+        combined = math.prod(map(max, zip_longest(*shapes, fillvalue=1)))
+        return combined > MOST_TIMES * max(self.size, 1 << 16)
 
     def equals(self, name: str, wrong, within: float | None = None) -> bool:
         """Did the learner return `wrong` as `name`, to rounding?"""
@@ -236,6 +253,8 @@ def _diagnose(spec: Spec, trials: list[_Trial]) -> list[Mistake]:
 def _guesses(spec, trials, mistakes: list[Mistake]) -> list[str]:
     """What small slips would explain, where no named mistake does."""
     answered = [trial for trial in trials if trial.outcome.values]
+    if any(trial.is_vast for trial in answered):
+        return []
     explained = {name for mistake in mistakes for name in spec.touched(mistake)}
     failed = {name for trial in answered for name in trial.problems}
     doubtful = [name for name in spec.nodes if name in failed - explained]

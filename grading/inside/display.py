@@ -3,7 +3,7 @@
 import io
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -108,6 +108,10 @@ class Shell(InteractiveShell):
                 "traceback": list(stb),
             }
         )
+
+    def _tee(self, channel):
+        """Keep nothing of what cells print but what is shown: IPython would keep all of it."""
+        return nullcontext()
 
     def enable_gui(self, gui=None):
         """There is no window to show anything in."""

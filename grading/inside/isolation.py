@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 libc = ctypes.CDLL(None, use_errno=True)
 
-CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x00020000, 0x08000000, 0x20000000
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x08000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 2, 4, 32, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24
 PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, SECCOMP_MODE_FILTER = 38, 47, 4, 2
@@ -45,7 +45,7 @@ def enter(limits: dict, seccomp: bytes, leash: socket.socket, work: Callable[[],
     work : callable
         Runs in the second process, which has no right to anything any more.
     """
-    _check(libc.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC), "unshare")
+    _check(libc.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET), "unshare")
     first = os.fork()
     if first:
         os.close(leash.fileno())
@@ -108,7 +108,8 @@ def _mount_fresh_folders(limits):
         _check(
             libc.mount(b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mount {folder}"
         )
-    _check(libc.mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV, None), "mount /proc")
+    # Read-only: where root grades, its number is root's inside too, and the kernel lets it write its settings.
+    _check(libc.mount(b"proc", b"/proc", b"proc", MS_RDONLY | MS_NOSUID | MS_NODEV, None), "mount /proc")
     os.chdir("/home")
 
 
@@ -143,6 +144,7 @@ def _filter_system_calls(program):
 
 def _watch(second, limits, inherited, leash):
     """Reap, count and measure until the second process ends or the leash is let go."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of all signals the only one that would reach it
     leash.setblocking(False)
     while True:
         asked, _, _ = select.select([leash], [], [], WATCHING)

@@ -8,6 +8,7 @@ import math
 import socket
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import msgpack
@@ -19,7 +20,10 @@ KINDS = "biufcSU"
 
 HEADER = struct.Struct("!Q")
 DEPTH = 64
-"""How deeply containers may lie in each other."""
+"""How deeply tuples may lie in each other: each level takes much of the reader's stack."""
+
+SAME_HASH = 100
+"""How many keys of a dictionary may have one hash: with very many, reading it would take hours."""
 
 
 class Unreadable(Exception):
@@ -94,18 +98,33 @@ def decode(data: bytes, refer: Callable[[int], object] = Reference) -> object:
         If `data` is anything else.
     """
 
+    depth = 0
+
     def unpack(code, payload):
         return _value(code, nested(payload), refer)
 
     def nested(data):
-        return msgpack.unpackb(data, ext_hook=unpack, strict_map_key=False)
+        nonlocal depth
+        depth += 1
+        if depth > DEPTH:
+            raise Unreadable(f"more than {DEPTH} levels")
+        value = msgpack.unpackb(data, ext_hook=unpack, object_pairs_hook=_dict, strict_map_key=False)
+        depth -= 1
+        return value
 
     try:
         return nested(data)
     except Unreadable:
         raise
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, MemoryError) as problem:
-        raise Unreadable(f"{type(problem).__name__}: {problem}") from None
+    except Exception as problem:  # whatever bytes that somebody has made up lead to
+        raise Unreadable(f"{type(problem).__name__}: {problem}"[:500]) from None
+
+
+def _dict(pairs):
+    hashes = Counter(hash(name) for name, _ in pairs)
+    if max(hashes.values(), default=0) > SAME_HASH:
+        raise Unreadable("a dictionary whose keys have the same hash")
+    return dict(pairs)
 
 
 def send(channel: socket.socket, data: bytes) -> None:
@@ -210,7 +229,7 @@ def _array(dtype, shape, order, data):
     if math.prod(shape) * dtype.itemsize != len(data):
         raise Unreadable(f"an array of shape {shape} and dtype {dtype} in {len(data)} bytes")
     flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
-    if order != "spaced":
+    if order != "spaced" or not shape:
         return flat.reshape(shape, order="F" if order == "F" else "C").copy(order="K")
     spaced = np.empty((*shape[:-1], 2 * shape[-1]), dtype)[..., ::2]
     spaced[...] = flat.reshape(shape)
