@@ -19,7 +19,7 @@ def empty_file(submission: Submission):
     return b""
 
 
-@attack(reason="the limit is 21 MB")
+@attack(reason="larger than 20 MB")
 def huge_notebook(submission: Submission):
     """Has 200 MB of output."""
     output = {"output_type": "stream", "name": "stdout", "text": "x" * 200_000_000}
