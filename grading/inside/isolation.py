@@ -108,7 +108,7 @@ def _mount_fresh_folders(limits):
         _check(
             libc.mount(b"tmpfs", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options), f"mount {folder}"
         )
-    # Read-only: where root grades, its number is root's inside too, and the kernel lets it write its settings.
+    # Read-only: where root grades, its number is root's inside too, and the kernel lets that write settings.
     _check(libc.mount(b"proc", b"/proc", b"proc", MS_RDONLY | MS_NOSUID | MS_NODEV, None), "mount /proc")
     os.chdir("/home")
 

@@ -157,7 +157,7 @@ def test_attack_finds_nothing(aftermath, name):
 
 @attacks
 def test_attack_leaves_a_record(aftermath, name):
-    """Are the reason, the remark and the flag in the gradebook, and the first two at the top of the notebook?"""
+    """Are reason, remark and flag in the gradebook, and the first two at the top of the notebook?"""
     attack, grading = ATTACKS[name], aftermath.gradings[name]
     assert attack.reason in grading.failed and bool(attack.reason) == bool(grading.failed)
     assert attack.remark in "\n".join(grading.remarks)
