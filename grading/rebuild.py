@@ -21,6 +21,9 @@ LARGEST = 20 << 20
 
 MOST_CELLS = 2000
 
+MOST_PARTS = 2_000_000
+"""How many braces and brackets a file may have: what they enclose takes much more memory than the file."""
+
 BREAK = "\N{ZERO WIDTH SPACE}"
 """Put after the first character of a tag, it makes text of it."""
 
@@ -108,6 +111,8 @@ def _written(data: bytes) -> Iterator[Written]:
 def _parsed(data):
     if len(data) > LARGEST:
         raise Unreadable(f"it is larger than {LARGEST >> 20} MB; clear the outputs")
+    if data.count(b"[") + data.count(b"{") > MOST_PARTS:
+        raise Unreadable("it has more parts than a notebook can have; clear the outputs")
     if not data.strip():
         raise Unreadable("the file is empty")
     try:

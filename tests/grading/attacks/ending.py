@@ -254,3 +254,14 @@ def many_outputs(submission: Submission):
         for kind in ("image/png", "text/html", "application/javascript", "image/svg+xml"):
             display({kind: "A" * 30_000_000}, raw=True)
     """)
+
+
+@attack()
+def pictures_by_the_hundred(submission: Submission):
+    """Shows as much as a cell may, in very many cells."""
+    for _ in range(40):
+        submission.own("""
+            from IPython.display import display
+            for _ in range(20):
+                display({"image/png": "A" * 2_000_000}, raw=True)
+        """)

@@ -71,6 +71,12 @@ def long_number(submission: Submission):
     return b'{"nbformat": 4, "cells": [], "x": ' + b"9" * 5_000_000 + b"}"
 
 
+@attack(reason="more parts than a notebook can have")
+def very_many_parts(submission: Submission):
+    """Is 15 MB of empty lists, which take many times that to read."""
+    return b'{"nbformat": 4, "cells": [' + b"[]," * 5_000_000 + b"[]]}"
+
+
 @attack(reason="a folder")
 def folder_in_its_place(submission: Submission):
     """Is a folder of the notebook's name."""

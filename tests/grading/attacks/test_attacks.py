@@ -69,6 +69,7 @@ def aftermath(tmp_path_factory):
         for name, each in ATTACKS.items():
             hand_in(each.write, exercise, world, course / "course/submitted" / name / ASSIGNMENT)
         (course / "course/submitted/a\nname" / ASSIGNMENT).mkdir(parents=True)
+        (course / "course/submitted/linked").symlink_to("ada")
         before = _files(course, open_folder)
         os.environ["THE_GRADERS_OWN"] = "canary"
         try:
@@ -153,6 +154,12 @@ def test_attack_gets_what_its_honest_parts_deserve(aftermath, name):
 def test_attack_finds_nothing(aftermath, name):
     """Does the graded notebook hold nothing that the attack has found?"""
     assert "LEAK" not in aftermath.notebook(name)
+
+
+@attacks
+def test_graded_notebook_is_no_burden(aftermath, name):
+    """Can what is left of it be opened, whatever it wanted to show?"""
+    assert len(aftermath.notebook(name)) < 16 << 20
 
 
 @attacks
