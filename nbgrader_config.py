@@ -36,11 +36,24 @@ c.TrustedGrader.suspicious = dict.fromkeys(
     ],
     DELEGATES,
 )
-c.TrustedGrader.for_assignment = {
-    "ps3_backprop": {
-        "preload": ["sklearn.datasets"],
-        "modules": {"bn_reference.checks.ps3_backprop.calls": "bn_reference.checks.ps3_backprop.calls"},
-    },
-}
 c.TrustedGrader.tests_run_in = "bn_reference.checks.salted"
 c.TrustedGrader.secret_file = "course/grading_secret"
+
+
+def calls(assignment, *names):
+    """The modules by which the checks use answers that are no plain functions of arrays."""
+    modules = [f"bn_reference.checks.{assignment}.{name}" for name in names]
+    return dict(zip(modules, modules, strict=True))
+
+
+c.TrustedGrader.for_assignment = {
+    "ps3_backprop": {"preload": ["sklearn.datasets"], "modules": calls("ps3_backprop", "calls")},
+    "ps4_torch": {
+        "packages": ["torch"],
+        "preload": ["torch", "torch.utils._python_dispatch", "torch.distributed"],
+        # The first backward pass imports what takes a third of a second.
+        "warm_up": ["import torch; x = torch.ones(2, requires_grad=True); (x * x).backward(x)"],
+        "modules": calls("ps4_torch", "calls", "driving", "modules", "processes"),
+    },
+    "ps5_experiments": {"preload": ["matplotlib.pyplot", "sklearn.datasets"]},
+}

@@ -7,6 +7,7 @@ command and for the button in Formgrader. Options, files and gradebook are nbgra
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from nbgrader.converters import Autograde, NbGraderException
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import find_all_files
 
-from grading.books import Books, open_gradebook
+from grading.books import TRIES, Books, open_gradebook
 from grading.grade import Graded, digest
 from grading.master import NotReleased, read_master
 from grading.sandbox import SandboxMissing
@@ -27,6 +28,9 @@ from grading.tasks import Shared, Task
 
 UNFINISHED = ".grading-"
 """What the name of a folder that is being written begins with."""
+
+ABANDONED = 600.0
+"""After how many seconds such a folder is taken to be left by a grader that was killed."""
 
 
 class TrustedAutograde(Autograde):
@@ -149,7 +153,8 @@ class GradingSession:
         destination = self._destination(submission)
         destination.parent.mkdir(parents=True, exist_ok=True)
         for unfinished in destination.parent.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(unfinished)
+            if time.time() - unfinished.stat().st_mtime > ABANDONED:
+                shutil.rmtree(unfinished, ignore_errors=True)
         new = Path(tempfile.mkdtemp(dir=destination.parent, prefix=UNFINISHED))
         source = self._course.format_path(self._course.source_directory, ".", self.assignment)
         for file in find_all_files(source, [*self._course.ignore, "*.ipynb"]):
@@ -165,5 +170,16 @@ class GradingSession:
             if file.is_file():
                 file.chmod(int(str(self._step.permissions), 8))
         new.chmod(0o755)
+        _put(new, destination)
+
+
+def _put(new: Path, destination: Path) -> None:
+    """Give a folder its place, also where another grader does the same for the same submission."""
+    for tried in range(1, TRIES + 1):
         shutil.rmtree(destination, ignore_errors=True)
-        new.rename(destination)
+        try:
+            new.rename(destination)
+            return
+        except OSError:
+            if tried == TRIES:
+                raise

@@ -4,10 +4,7 @@ Whatever a cell of the learner's does, it can only answer. The tests, the values
 the verdict stay on this side.
 """
 
-import ast
-import builtins
 import re
-import symtable
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,8 +12,10 @@ from dataclasses import dataclass, field
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader.utils import is_locked
 
 from grading.answers import AnswerFailed, Branch
+from grading.definitions import Definitions, free_names
 from grading.inside import wire
 from grading.inside.display import OUTPUTS, Shell
 from grading.master import is_test
@@ -103,6 +102,7 @@ class Examiner:
         """
         self._shell.user_ns.clear()
         self._shell.init_user_ns()
+        self._definitions = Definitions()
         self._shell.execution_count = 1
         progress = Progress(time.monotonic() + self._times.submission)
         while True:
@@ -137,7 +137,8 @@ class Examiner:
             if branch is not None:
                 branch.close()
                 branch = None
-            self._define(cell)
+            if is_locked(cell):
+                self._definitions.read(self._shell.transform_cell(cell.source))
             cell.outputs = progress.within(cleaned(self._run_cell(cell.source, run, progress)))
 
     def _run_cell(self, source, run: Run, progress):
@@ -151,17 +152,10 @@ class Examiner:
         except wire.TimedOut:
             raise run.lose(f"took more than {seconds:.3g} s and could not be interrupted") from None
 
-    def _define(self, cell):
-        """What a locked cell imports and defines, the tests may use: the instructor's, not the learner's."""
-        if not cell.metadata.get("nbgrader", {}).get("locked"):
-            return
-        tree = ast.parse(self._shell.transform_cell(cell.source))
-        kept = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
-        tree.body = [statement for statement in tree.body if isinstance(statement, kept)]
-        exec(compile(tree, "<locked cell>", "exec"), self._shell.user_ns)
-
     def _test(self, source, branch):
-        names = free_names(self._shell.transform_cell(source)) - self._shell.user_ns.keys()
+        names = free_names(self._shell.transform_cell(source))
+        self._definitions.provide(names, self._shell.user_ns)
+        names -= self._shell.user_ns.keys()
         for name in names:
             try:
                 self._shell.user_ns[name] = branch.ask("look_up", name=name)
@@ -188,26 +182,6 @@ class Examiner:
                     failure("SubmissionEnded", "the time for this submission was used up before")
                 ]
         return False
-
-
-def free_names(source: str) -> set[str]:
-    """The names that a piece of code uses and does not itself define, but for Python's own.
-
-    Examples
-    --------
-    >>> sorted(free_names("import numpy as np\\nx = 2\\nassert np.all(f(x) == [g(y) for y in z])"))
-    ['f', 'g', 'z']
-    """
-    todo, used, defined = [symtable.symtable(source, "<test>", "exec")], set(), set()
-    while todo:
-        table = todo.pop()
-        todo += table.get_children()
-        for symbol in table.get_symbols():
-            if table.get_type() == "module" and (symbol.is_assigned() or symbol.is_imported()):
-                defined.add(symbol.get_name())
-            elif symbol.is_global():
-                used.add(symbol.get_name())
-    return used - defined - vars(builtins).keys()
 
 
 def failure(name: str, says: str) -> NotebookNode:

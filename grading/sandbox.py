@@ -22,7 +22,7 @@ from pathlib import Path
 
 from grading.inside import wire
 from grading.packages import interpreter_folders, top_level_files, with_dependencies
-from grading.system_calls import compiled_filter
+from grading.system_calls import NoFilter, compiled_filter
 
 INSIDE = Path(__file__).with_name("inside")
 GRADER_NEEDS = ("ipython", "numpy", "msgpack", "matplotlib-inline")
@@ -207,11 +207,15 @@ class Sandbox:
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
+        try:
+            seccomp = compiled_filter().hex() if recipe.isolated else ""
+        except NoFilter as problem:
+            raise SandboxMissing(str(problem)) from None
         settings = {
             "preload": recipe.preload,
             "warm_up": recipe.warm_up,
             "limits": asdict(recipe.limits),
-            "seccomp": compiled_filter().hex(),
+            "seccomp": seccomp,
             "isolated": recipe.isolated,
         }
         self._folder = tempfile.TemporaryDirectory()

@@ -8,8 +8,6 @@ import errno
 import os
 from functools import cache
 
-import pyseccomp
-
 REFUSED = """
     unshare setns mount umount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick
     mount_setattr name_to_handle_at open_by_handle_at quotactl swapon swapoff
@@ -33,9 +31,25 @@ FAMILIES = (1, 2, 10, 16)
 """The kinds of socket that are left, and lead nowhere: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK."""
 
 
+class NoFilter(Exception):
+    """The library that makes the filter is missing."""
+
+
 @cache
 def compiled_filter() -> bytes:
-    """The filter, as the kernel takes it."""
+    """The filter, as the kernel takes it.
+
+    Raises
+    ------
+    NoFilter
+        If libseccomp is not installed.
+    """
+    try:
+        import pyseccomp
+    except (ImportError, OSError, RuntimeError) as problem:  # there is none but on Linux
+        raise NoFilter(
+            f"system calls cannot be filtered ({problem}). On Debian or Ubuntu: apt install libseccomp2"
+        ) from None
     program = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     refuse = pyseccomp.ERRNO(errno.EPERM)
     for name in REFUSED.split():
@@ -43,9 +57,8 @@ def compiled_filter() -> bytes:
             program.add_rule(refuse, name)
         except (ValueError, OSError, RuntimeError):  # a call that this library or machine does not know
             continue
-    program.add_rule(
-        pyseccomp.ERRNO(errno.ENOSYS), "clone3"
-    )  # its flags cannot be seen; libc then takes clone
+    # The flags of clone3 cannot be seen from here. Without it, libc takes clone.
+    program.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
     for bit in range(32):
         if NEW_NAMESPACES >> bit & 1:
             flag = 1 << bit

@@ -5,9 +5,7 @@ import numpy as np
 from bn_reference.checks.ps1_whitening.samples import as_float
 from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
 
-SOURCE = (
-    "Ioffe & Szegedy 2015, Section 2; chapter Backpropagation through BN, section 'What if we ignored it?'."
-)
+SOURCE = "Ioffe & Szegedy 2015, Section 2; chapter When normalisation happens outside the gradient step."
 
 
 def _cases(rng):
@@ -226,7 +224,7 @@ TRAIN_BIAS = Spec(
             keeps=0.25,
         ),
     ),
-    chapter="backpropagation",
+    chapter="outside_the_step",
 )
 
 
@@ -370,5 +368,5 @@ CLOSED_FORM = Spec(
             {"true_gradient": lambda i, v: 2 * np.mean(as_float(i["u"]) + i["b"] - i["t"])},
         ),
     ),
-    chapter="backpropagation",
+    chapter="outside_the_step",
 )

@@ -5,7 +5,7 @@ import numpy as np
 from bn_reference.checks.ps1_whitening.samples import as_float, nearest
 from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
 
-SOURCE = "Chapter Whitening, section 'Why gradient descent likes white data'; LeCun et al. 1998, Section 5."
+SOURCE = "Chapter Why gradient descent likes white data; LeCun et al. 1998, Section 5."
 MOST_STEPS = 10_000
 
 
@@ -184,7 +184,7 @@ DESCEND = Spec(
             {"losses": lambda i, v: (_path(i) ** 2).sum(1)},
         ),
     ),
-    chapter="whitening",
+    chapter="conditioning",
 )
 
 
@@ -355,5 +355,5 @@ STEPS_NEEDED = Spec(
             },
         ),
     ),
-    chapter="whitening",
+    chapter="conditioning",
 )

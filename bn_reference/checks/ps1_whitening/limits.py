@@ -7,7 +7,7 @@ from bn_reference.checks.ps1_whitening.samples import as_float, cloud
 from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
 from bn_reference.whitening import zca_whitening
 
-SOURCE = "Chapter Whitening, sections 'When the data do not fill the space' and 'What it costs'; Ioffe & Szegedy 2015, Section 2."
+SOURCE = "Chapter Whitening, section 'When the data do not fill the space'; chapter Whitening inside the step, and its price; Ioffe & Szegedy 2015, Section 2."
 
 
 def _cases(rng):
@@ -208,5 +208,5 @@ LIMITS = Spec(
             keeps=0.5,
         ),
     ),
-    chapter="whitening",
+    chapter="whitening_inside",
 )

@@ -264,7 +264,7 @@ FOLD_LINEAR = Spec(
             ("edge",),
             nudge="What does your scale divide by when running_var is 0?",
             hint="With running_var = 0 only eps is under the root. With one input the weight is still (C, 1).",
-            source="The chapter's section 'What ε does'.",
+            source="Chapter The Batch Normalization transform, section 'What ε does'.",
         ),
     ),
     mistakes=(
@@ -281,7 +281,7 @@ FOLD_LINEAR = Spec(
             {"weight": lambda i, v: _RIGHT["weight"](i, v).T},
         ),
     ),
-    chapter="batchnorm_transform",
+    chapter="inference",
 )
 
 FOLD_CONV = Spec(
@@ -340,5 +340,5 @@ FOLD_CONV = Spec(
         ),
         *MISTAKES,
     ),
-    chapter="batchnorm_transform",
+    chapter="inference",
 )

@@ -212,5 +212,5 @@ INFERENCE = Spec(
             keeps=0.25,
         ),
     ),
-    chapter="batchnorm_transform",
+    chapter="inference",
 )

@@ -294,5 +294,5 @@ LAYER = Spec(
             },
         ),
     ),
-    chapter="batchnorm_transform",
+    chapter="inference",
 )

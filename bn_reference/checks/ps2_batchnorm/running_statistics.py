@@ -239,5 +239,5 @@ RUNNING = Spec(
             keeps=0.5,
         ),
     ),
-    chapter="batchnorm_transform",
+    chapter="inference",
 )

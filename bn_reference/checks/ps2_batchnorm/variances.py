@@ -283,5 +283,5 @@ VARIANCES = Spec(
             {"biased": lambda i, v: _corrected(i)},
         ),
     ),
-    chapter="batchnorm_transform",
+    chapter="inference",
 )

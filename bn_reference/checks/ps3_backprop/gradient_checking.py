@@ -96,7 +96,7 @@ NUMERICAL_GRADIENT = Spec(
             ("dx",),
             nudge="Print f(x + step), f(x - step) and their difference for one entry.",
             hint="For each entry: (f(x + step) - f(x - step)) * dout, summed, divided by 2h.",
-            source="Chapter Backpropagation through BN, Three ways to check a gradient",
+            source="Chapter Checking the gradient, Three ways to check a gradient",
         ),
         Part(
             "Batch Normalization, where every entry reaches every other",
@@ -123,7 +123,7 @@ NUMERICAL_GRADIENT = Spec(
             ("dtype",),
             nudge="What dtype has the array that you add h to?",
             hint="Make a float64 copy of x first: np.array(x, dtype=np.float64).",
-            source="Chapter Backpropagation through BN, the figure of the error against the step",
+            source="Chapter Checking the gradient, the figure of the error against the step",
         ),
     ),
     mistakes=(
@@ -234,5 +234,5 @@ NUMERICAL_GRADIENT = Spec(
             code=wrong_differences.two_names_for_one_array,
         ),
     ),
-    chapter="backpropagation",
+    chapter="gradient_checking",
 )

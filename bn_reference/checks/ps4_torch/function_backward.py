@@ -1,15 +1,13 @@
 """Spec of the backward pass of ``BatchNormFunction``: what it returns, and to whom."""
 
 import numpy as np
-import torch
 
 from bn_reference.checks.batches import cotangent
-from bn_reference.checks.ps4_torch.driving import LibraryCalls, array, gradients, tensors
+from bn_reference.checks.ps4_torch.calls import call_backward
 from bn_reference.checks.ps4_torch.functions import (
     backward,
     function_cases,
     library_mistake,
-    need_function,
     nodes_of,
     none,
     parameters,
@@ -28,45 +26,6 @@ OUTPUTS = (
     "tensors_on_ctx",
     "library_calls",
 )
-
-
-def call_backward(answer, inputs):
-    """What ``backward`` returns, and the gradients that autograd makes of it for each input alone."""
-    need_function(answer)
-    t = tensors(inputs)
-    leaves = [t[name].requires_grad_() for name in ("x", "weight", "bias")]
-    y = answer.apply(*leaves, t["eps"])
-    ctx = y.grad_fn  # for a Function, the node of the graph is the ctx itself
-    with LibraryCalls() as library:
-        returned = answer.backward(ctx, t["dout"])
-    alone = [_alone(answer, t, name) for name in ("x", "weight", "bias")]
-    kept = any(_holds_tensor(value) for value in vars(ctx).values())
-    return library.judged(*_three(returned, leaves), *map(array, alone), kept)
-
-
-def _three(returned, leaves):
-    """The arrays of x, weight and bias out of what backward returned."""
-    count = len(returned) if isinstance(returned, tuple | list) else 1
-    if count < 4 or any(extra is not None for extra in returned[3:]):
-        raise ValueError(
-            f"backward returned {count} value(s), expected 4, one for each argument of forward: "
-            "dx, dweight, dbias, and None for eps"
-        )
-    pairs = zip(returned, leaves, strict=False)
-    return [array(torch.zeros_like(leaf) if gradient is None else gradient) for gradient, leaf in pairs]
-
-
-def _alone(answer, t, name):
-    """The gradient of one input, where the others need none."""
-    args = {key: t[key].detach() for key in ("x", "weight", "bias")}
-    leaf = args[name].requires_grad_()
-    return gradients(answer.apply(*args.values(), t["eps"]), [leaf], t["dout"])[0]
-
-
-def _holds_tensor(value):
-    if isinstance(value, tuple | list):
-        return any(map(_holds_tensor, value))
-    return isinstance(value, torch.Tensor)
 
 
 def _inputs(x, rng, eps):

@@ -2,27 +2,17 @@
 
 import numpy as np
 
-from bn_reference.checks.ps4_torch.driving import LibraryCalls, array, tensors
+from bn_reference.checks.ps4_torch.calls import call_forward
 from bn_reference.checks.ps4_torch.functions import (
     forward,
     function_cases,
     library_mistake,
-    need_function,
     none,
     parameters,
     std,
     x_hat,
 )
 from bn_reference.checks.spec import Mistake, Node, Part, Spec
-
-
-def call_forward(answer, inputs):
-    """``y``, and whether torch's own batch norm ran."""
-    need_function(answer)
-    t = tensors(inputs)
-    with LibraryCalls() as library:
-        y = answer.apply(t["x"].requires_grad_(), t["weight"], t["bias"], t["eps"])
-    return library.judged(array(y))
 
 
 def _scaled(i, normalized):

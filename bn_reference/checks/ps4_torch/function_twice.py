@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from bn_reference.checks.batches import cotangent, vector
-from bn_reference.checks.ps4_torch.driving import array, gradients, tensors
-from bn_reference.checks.ps4_torch.functions import function_cases, need_function, nodes_of, parameters
+from bn_reference.checks.ps4_torch.calls import call_twice, second_derivatives
+from bn_reference.checks.ps4_torch.driving import tensors
+from bn_reference.checks.ps4_torch.functions import function_cases, nodes_of, parameters
 from bn_reference.checks.ps4_torch.wrong_functions import (
     BackwardDetached,
     DoutDetached,
@@ -21,21 +22,6 @@ from bn_reference.checks.spec import Mistake, Node, Part, Spec
 OUTPUTS = ("second_x", "second_weight", "second_dout")
 
 
-def call_twice(answer, inputs):
-    """Gradients of ``<dx, along_x> + <dweight, along_weight>``, where dx and dweight are themselves gradients."""
-    need_function(answer)
-    return _second(answer.apply, tensors(inputs))
-
-
-def _second(function, t):
-    leaves = [t[name].requires_grad_() for name in ("x", "weight", "bias")]
-    dout = t["dout"].requires_grad_()
-    y = function(*leaves, t["eps"])
-    dx, dweight, _ = gradients(y, leaves, dout, create_graph=True)
-    along = (dx * t["along_x"]).sum() + (dweight * t["along_weight"]).sum()
-    return tuple(map(array, gradients(along, [*leaves[:2], dout], torch.ones_like(along))))
-
-
 def _batchnorm(x, weight, bias, eps):
     """By torch's arithmetic alone, which torch differentiates as often as one likes."""
     centered = x - x.mean(0)
@@ -43,7 +29,7 @@ def _batchnorm(x, weight, bias, eps):
 
 
 def _reference(**inputs):
-    return _second(
+    return second_derivatives(
         _batchnorm, tensors({name: np.copy(v) for name, v in inputs.items()} | {"eps": inputs["eps"]})
     )
 
@@ -116,7 +102,7 @@ FUNCTION_TWICE = Spec(
             ("edge",),
             nudge="Try a batch in which one feature has the same value everywhere.",
             hint="With eps under the root nothing divides by zero, however often one differentiates.",
-            source="The chapter's section 'The closed form'.",
+            source="Chapter Backpropagation through BN, section 'The closed form'.",
         ),
     ),
     mistakes=(
@@ -167,5 +153,5 @@ FUNCTION_TWICE = Spec(
             code=DoutDetached,
         ),
     ),
-    chapter="backpropagation",
+    chapter="torch_layer",
 )

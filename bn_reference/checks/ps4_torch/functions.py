@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from bn_reference.batchnorm import batchnorm_backward, batchnorm_forward
 from bn_reference.checks.batches import batch_cases, vector
@@ -20,20 +19,6 @@ def function_cases(rng: np.random.Generator, inputs_of) -> list[Case]:
 def parameters(x: np.ndarray, rng: np.random.Generator, eps: float) -> dict[str, object]:
     """The arguments of ``apply``."""
     return {"x": x, "weight": vector(rng, x), "bias": vector(rng, x), "eps": eps}
-
-
-def need_function(answer: object) -> None:
-    """Fail unless `answer` is a subclass of ``torch.autograd.Function``.
-
-    Raises
-    ------
-    TypeError
-        If it is anything else.
-    """
-    if not (isinstance(answer, type) and issubclass(answer, torch.autograd.Function)):
-        raise TypeError(
-            f"the answer is {answer!r}, expected a class that inherits from torch.autograd.Function"
-        )
 
 
 def x_hat(i: Values, *_) -> np.ndarray:

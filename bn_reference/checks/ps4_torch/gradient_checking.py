@@ -4,52 +4,31 @@ import numpy as np
 import torch
 
 from bn_reference.checks.batches import vector
-from bn_reference.checks.ps4_torch.driving import tensors
-from bn_reference.checks.ps4_torch.wrong_functions import (
-    BiasGradientHalved,
-    ConstantsInBackward,
-    NormalizedSaved,
-    Right,
-    WeightGradientHalved,
-)
+from bn_reference.checks.ps4_torch.calls import call_gradcheck
 from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
 
 CANDIDATES = {
-    "right": (Right, True, True),
-    "dx wrong": (ConstantsInBackward, False, True),
-    "dweight wrong": (WeightGradientHalved, False, True),
-    "dbias wrong": (BiasGradientHalved, False, True),
-    "second derivative wrong": (NormalizedSaved, True, False),
+    "a right function": ((1.0, 1.0, 1.0), True),
+    "a function whose dx is wrong": ((0.5, 1.0, 1.0), True),
+    "a function whose dweight is wrong": ((1.0, 0.5, 1.0), True),
+    "a function whose dbias is wrong": ((1.0, 1.0, 0.5), True),
+    "a function whose second derivative is wrong": ((1.0, 1.0, 1.0), False),
 }
-"""Functions to be tested, and what the two tests should say: first and second derivative."""
-
-
-def call_gradcheck(answer, inputs):
-    """The two verdicts of the learner's test on one of the candidates."""
-    t = tensors(inputs)
-    candidate, _, _ = CANDIDATES[t["candidate"]]
-    verdicts = answer(
-        lambda x, weight, bias: candidate.apply(x, weight, bias, 0.1), t["x"], t["weight"], t["bias"]
-    )
-    if not isinstance(verdicts, tuple | list) or len(verdicts) != 2:
-        raise ValueError(f"it returned {verdicts!r}, expected two values: first_right, second_right")
-    return tuple(float(verdict) for verdict in verdicts)
+"""Functions to be tested: the factors on their three gradients, and whether backward can be differentiated."""
 
 
 def _cases(rng):
-    def case(candidate, kind):
+    def case(name, kind):
         x = rng.standard_normal((int(rng.integers(3, 6)), int(rng.integers(2, 4)))).astype(np.float32)
-        inputs = {"x": x, "weight": vector(rng, x), "bias": vector(rng, x), "candidate": candidate}
-        return Case(
-            f"a function with its {candidate}" if "wrong" in candidate else "a right function", kind, inputs
-        )
+        factors, differentiable = CANDIDATES[name]
+        inputs = {"x": x, "weight": vector(rng, x), "bias": vector(rng, x)}
+        return Case(name, kind, inputs | {"factors": factors, "differentiable": differentiable})
 
-    return [case(candidate, "typical" if candidate == "right" else "edge") for candidate in CANDIDATES]
+    return [case(name, "typical" if "right" in name else "edge") for name in CANDIDATES]
 
 
-def _right(x, weight, bias, candidate):
-    _, first, second = CANDIDATES[candidate]
-    return float(first), float(second)
+def _right(x, weight, bias, factors, differentiable):
+    return float(all(factor == 1 for factor in factors)), float(differentiable)
 
 
 def _checked(convert, check_twice=True, leaves=(0, 1, 2)):
@@ -148,5 +127,5 @@ GRADIENT_CHECKING = Spec(
             code=_says_yes,
         ),
     ),
-    chapter="backpropagation",
+    chapter="gradient_checking",
 )

@@ -3,10 +3,10 @@
 import numpy as np
 
 from bn_reference.checks.batches import cotangent
+from bn_reference.checks.ps4_torch.calls import call_normalization
 from bn_reference.checks.ps4_torch.functions import none
 from bn_reference.checks.ps4_torch.per_example import (
     OUTPUTS,
-    call_normalization,
     case,
     nodes,
     normalizing,

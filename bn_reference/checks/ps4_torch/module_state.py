@@ -200,5 +200,5 @@ MODULE_STATE = Spec(
             {"follows_dtype": none},
         ),
     ),
-    chapter="batchnorm_transform",
+    chapter="inference",
 )

@@ -205,5 +205,5 @@ MODULE_TRAINING = Spec(
         ),
         *MISTAKES,
     ),
-    chapter="batchnorm_transform",
+    chapter="inference",
 )

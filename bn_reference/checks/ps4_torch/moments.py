@@ -2,21 +2,11 @@
 
 import numpy as np
 
-from bn_reference.checks.ps4_torch.driving import array, tensors
+from bn_reference.checks.ps4_torch.calls import call_combine
 from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
 from bn_reference.moments import Moments, combine
 
 COUNTS = ("count_a", "count_b")
-
-
-def call_combine(answer, inputs):
-    """The three outputs, for tensors and two numbers."""
-    t = tensors(inputs)
-    returned = answer(*t.values())
-    if not isinstance(returned, tuple | list) or len(returned) != 3:
-        raise ValueError("it should return three values: count, mean, var")
-    count, mean, var = returned
-    return float(count), array(mean), array(var)
 
 
 def _right(count_a, mean_a, var_a, count_b, mean_b, var_b):

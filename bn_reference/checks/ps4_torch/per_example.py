@@ -5,23 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from bn_reference.checks.ps4_torch.driving import LibraryCalls, array, gradients, tensors
 from bn_reference.checks.ps4_torch.functions import library_mistake, none
 from bn_reference.checks.spec import Case, Mistake, Node, Part
 
 OUTPUTS = ("y", "dx", "dweight", "dbias", "library_calls")
-
-
-def call_normalization(answer, inputs):
-    """The output, its gradients, and whether torch's own normalisation ran."""
-    t = tensors(inputs)
-    dout = t.pop("dout")
-    leaves = [t[name].requires_grad_() for name in ("x", "weight", "bias")]
-    with LibraryCalls() as library:
-        y = answer(*t.values())
-        found = array(y)
-        three = gradients(y, leaves, dout)
-    return library.judged(found, *map(array, three))
 
 
 def nodes(reference: Callable, magnitude: Callable) -> dict[str, Node]:

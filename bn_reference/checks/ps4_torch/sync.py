@@ -3,24 +3,8 @@
 import numpy as np
 
 from bn_reference.checks.batches import vector
-from bn_reference.checks.ps4_torch.driving import array, tensors
-from bn_reference.checks.ps4_torch.processes import run_in_threads
+from bn_reference.checks.ps4_torch.calls import call_sync
 from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
-
-
-def call_sync(answer, inputs):
-    """Output, count, mean and variance of both processes, which two threads play."""
-    t = tensors(inputs)
-
-    def member(shard, all_gather):
-        returned = answer(shard, t["weight"], t["bias"], t["eps"], all_gather)
-        if not isinstance(returned, tuple | list) or len(returned) != 4:
-            raise ValueError("it should return four values: y, count, mean, var")
-        y, count, mean, var = returned
-        return array(y), float(count), array(mean), array(var)
-
-    y, count, mean, var = zip(*run_in_threads(member, [t["first"], t["second"]]), strict=True)
-    return np.concatenate(y), np.array(count), np.stack(mean), np.stack(var)
 
 
 def _shards(i):

@@ -68,30 +68,3 @@ WeightDetached = _function(
 DoutDetached = _function(
     used=lambda dout, eps, x, weight: (dout.detach(), _normalized(x, eps), weight, _var(x)),
 )
-
-
-def _returning(gradients: Callable) -> type:
-    """A class whose backward returns ``gradients(dx, dweight, dbias, dout, weight)``, each to be differentiated."""
-
-    class BatchNormFunction(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x, weight, bias, eps):
-            ctx.eps = eps
-            ctx.save_for_backward(x, weight)
-            return weight * _normalized(x, eps) + bias
-
-        @staticmethod
-        def backward(ctx, dout):
-            x, weight = ctx.saved_tensors
-            std, x_hat = torch.sqrt(_var(x) + ctx.eps), _normalized(x, ctx.eps)
-            dweight, dbias = (dout * x_hat).sum(0), dout.sum(0)
-            dx = weight / std * (dout - dbias / len(dout) - x_hat * dweight / len(dout))
-            return *gradients(dx, dweight, dbias, dout * weight / std), None
-
-    return BatchNormFunction
-
-
-Right = _returning(lambda dx, dweight, dbias, direct: (dx, dweight, dbias))
-WeightGradientHalved = _returning(lambda dx, dweight, dbias, direct: (dx, dweight / 2, dbias))
-BiasGradientHalved = _returning(lambda dx, dweight, dbias, direct: (dx, dweight, dbias / 2))
-ConstantsInBackward = _returning(lambda dx, dweight, dbias, direct: (direct, dweight, dbias))

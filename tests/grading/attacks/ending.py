@@ -82,6 +82,7 @@ def endless_loop(submission: Submission):
 def endless_loop_in_c(submission: Submission):
     """Never returns, in C, where nothing looks for signals."""
     submission.own("x = 10**10**8")
+    submission.own("sum(range(10**14))")
 
 
 @attack()
