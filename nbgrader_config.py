@@ -28,6 +28,14 @@ c.TrustedGrader.modules = {
     "bn_reference.checks": "bn_reference.checks.while_graded",
     "bn_reference.checks.calling": "bn_reference.checks.calling",
 }
+DELEGATES = "has somebody else's Batch Normalization do the work"
+c.TrustedGrader.suspicious = dict.fromkeys(
+    [
+        *("batch_norm", "native_batch_norm", "BatchNorm1d", "BatchNorm2d", "BatchNormalization"),
+        *("bn_reference.batchnorm", "bn_reference.fast", "bn_reference.normalization", "bn_reference.torch"),
+    ],
+    DELEGATES,
+)
 c.TrustedGrader.tests_run_in = "bn_reference.checks.salted"
 c.TrustedGrader.secret_file = "course/grading_secret"
 

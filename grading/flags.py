@@ -28,6 +28,7 @@ SUSPICIOUS = (
     ("__float__", "makes an object that acts when it is looked at"),
     ("builtins", "may change Python's own functions"),
     ("__builtins__", "may change Python's own functions"),
+    ("subprocess", "starts other programs"),
     ("__import__", "imports under another name"),
     ("import_module", "imports under another name"),
     ("site-packages", "names the folder of installed packages"),
@@ -94,7 +95,9 @@ def _names_of(node):
         yield node.attr
     elif isinstance(node, ast.Import | ast.ImportFrom):
         for alias in node.names:
-            yield from f"{getattr(node, 'module', None) or ''}.{alias.name}".split(".")
+            name = f"{getattr(node, 'module', None) or ''}.{alias.name}".strip(".")
+            yield from name.split(".")
+            yield from (name[: end.start()] for end in re.finditer(r"\.|$", name))
     elif isinstance(node, ast.FunctionDef):
         yield node.name
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):

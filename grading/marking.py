@@ -28,6 +28,10 @@ IMAGE = 2 << 20
 """The longest picture that is kept, in characters."""
 
 
+SHOWN = 10 << 20
+"""How much the learner's cells of a notebook may show together, in characters."""
+
+
 @dataclass(frozen=True)
 class Times:
     """How long things may take, in seconds: one cell, one call by a test, the whole submission."""
@@ -42,8 +46,17 @@ class Progress:
     """What is known of a notebook while it runs, and outlives the loss of its process."""
 
     until: float
+    shown: int = 0
     harmful: dict[int, str] = field(default_factory=dict)
     marked: set[int] = field(default_factory=set)
+
+    def within(self, outputs: list[NotebookNode]) -> list[NotebookNode]:
+        """`outputs`, or a note in their place where the notebook has shown too much already."""
+        self.shown += len(str(outputs))
+        if self.shown <= SHOWN:
+            return outputs
+        says = "What this cell shows is left out: the notebook shows too much in all."
+        return [nbformat.v4.new_output("stream", name="stdout", text=says)]
 
     def left(self, seconds: float) -> float:
         """`seconds`, or what is left of the submission's time."""
@@ -107,7 +120,7 @@ class Examiner:
 
         Tests that follow each other share a branch of the notebook's process.
         """
-        branch = None
+        branch, progress.shown = None, 0
         for number, cell in enumerate(notebook.cells):
             if cell.cell_type != "code" or number in progress.marked.union(progress.harmful):
                 continue
@@ -126,7 +139,7 @@ class Examiner:
                 branch = None
             if is_locked(cell):
                 self._definitions.read(self._shell.transform_cell(cell.source))
-            cell.outputs = cleaned(self._run_cell(cell.source, run, progress))
+            cell.outputs = progress.within(cleaned(self._run_cell(cell.source, run, progress)))
 
     def _run_cell(self, source, run: Run, progress):
         seconds = progress.left(self._times.cell)

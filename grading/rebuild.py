@@ -21,6 +21,9 @@ LARGEST = 20 << 20
 
 MOST_CELLS = 2000
 
+MOST_PARTS = 2_000_000
+"""How many braces and brackets a file may have: what they enclose takes much more memory than the file."""
+
 BREAK = "\N{ZERO WIDTH SPACE}"
 """Put after the first character of a tag, it makes text of it."""
 
@@ -101,14 +104,15 @@ def _written(data: bytes) -> Iterator[Written]:
         if isinstance(source, str):
             # A lone surrogate is valid JSON and no text: it could not be written down again.
             source = source.encode("utf-8", "replace").decode()
+            source = source.replace("\r\n", "\n")  # as editors on Windows end their lines
             yield Written(cell["cell_type"], source, _claim(cell), str(cell.get("id", "")))
 
 
 def _parsed(data):
     if len(data) > LARGEST:
-        raise Unreadable(
-            f"it has {len(data) / 1e6:.0f} MB, the limit is {LARGEST / 1e6:.0f} MB; clear the outputs"
-        )
+        raise Unreadable(f"it is larger than {LARGEST >> 20} MB; clear the outputs")
+    if data.count(b"[") + data.count(b"{") > MOST_PARTS:
+        raise Unreadable("it has more parts than a notebook can have; clear the outputs")
     if not data.strip():
         raise Unreadable("the file is empty")
     try:

@@ -69,7 +69,8 @@ def find(course: CourseDirectory, assignment: str) -> tuple[list[Submission], li
 
 def _matching(root: str, pattern: str) -> Iterator[Path]:
     pattern = os.path.relpath(pattern, root)
-    return (folder for folder in Path(root).glob(pattern) if folder.is_dir() and not folder.is_symlink())
+    folders = (folder for folder in Path(root).glob(pattern) if folder.is_dir())
+    return (folder for folder in folders if not (folder.is_symlink() or folder.parent.is_symlink()))
 
 
 def read(path: Path, limit: int = LARGEST) -> bytes:

@@ -22,6 +22,9 @@ HEADER = struct.Struct("!Q")
 DEPTH = 64
 """How deeply tuples may lie in each other: each level takes much of the reader's stack."""
 
+MOST_VALUES = 2_000_000
+"""How many values the lists and dictionaries of a message may have: they take more memory than bytes."""
+
 SAME_HASH = 100
 """How many keys of a dictionary may have one hash: with very many, reading it would take hours."""
 
@@ -98,7 +101,14 @@ def decode(data: bytes, refer: Callable[[int], object] = Reference) -> object:
         If `data` is anything else.
     """
 
-    depth = 0
+    depth = count = 0
+
+    def counted(values):
+        nonlocal count
+        count += 1 + len(values)
+        if count > MOST_VALUES:
+            raise Unreadable(f"more than {MOST_VALUES} values")
+        return values
 
     def unpack(code, payload):
         return _value(code, nested(payload), refer)
@@ -108,7 +118,15 @@ def decode(data: bytes, refer: Callable[[int], object] = Reference) -> object:
         depth += 1
         if depth > DEPTH:
             raise Unreadable(f"more than {DEPTH} levels")
-        value = msgpack.unpackb(data, ext_hook=unpack, object_pairs_hook=_dict, strict_map_key=False)
+        value = msgpack.unpackb(
+            data,
+            ext_hook=unpack,
+            list_hook=counted,
+            object_pairs_hook=lambda pairs: _dict(counted(pairs)),
+            max_array_len=MOST_VALUES,
+            max_map_len=MOST_VALUES,
+            strict_map_key=False,
+        )
         depth -= 1
         return value
 

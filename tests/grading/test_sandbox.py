@@ -160,7 +160,8 @@ def test_processes_outside_cannot_be_seen(inside):
         print(*sorted(name for name in os.listdir("/proc") if name.isdigit()))
         for name in ("mem", "environ", "maps", "fd/0", "root", "cwd"):
             try:
-                os.stat(f"/proc/1/{name}/.") if name in ("root", "cwd") else open(f"/proc/1/{name}", "rb").read(1)
+                path = f"/proc/1/{name}"
+                os.stat(path + "/.") if name in ("root", "cwd") else open(path, "rb").read(1)
                 print("read", name)
             except OSError:
                 pass

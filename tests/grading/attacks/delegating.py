@@ -3,7 +3,7 @@
 from tests.grading.attacks.submission import Submission, attack
 
 
-@attack(flag="torch")
+@attack(flag="batch_norm")
 def delegated_to_torch(submission: Submission):
     """Calls the finished layer of PyTorch."""
     submission.answer(
@@ -17,7 +17,7 @@ def delegated_to_torch(submission: Submission):
     )
 
 
-@attack(flag="bn_reference")
+@attack(flag="bn_reference.batchnorm")
 def delegated_to_the_reference(submission: Submission):
     """Calls the course's own implementation."""
     submission.answer(

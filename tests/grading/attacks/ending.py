@@ -82,6 +82,7 @@ def endless_loop(submission: Submission):
 def endless_loop_in_c(submission: Submission):
     """Never returns, in C, where nothing looks for signals."""
     submission.own("x = 10**10**8")
+    submission.own("sum(range(10**14))")
 
 
 @attack()
@@ -254,3 +255,14 @@ def many_outputs(submission: Submission):
         for kind in ("image/png", "text/html", "application/javascript", "image/svg+xml"):
             display({kind: "A" * 30_000_000}, raw=True)
     """)
+
+
+@attack()
+def pictures_by_the_hundred(submission: Submission):
+    """Shows as much as a cell may, in very many cells."""
+    for _ in range(40):
+        submission.own("""
+            from IPython.display import display
+            for _ in range(20):
+                display({"image/png": "A" * 2_000_000}, raw=True)
+        """)

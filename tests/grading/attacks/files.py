@@ -19,7 +19,7 @@ def empty_file(submission: Submission):
     return b""
 
 
-@attack(reason="the limit is 21 MB")
+@attack(reason="larger than 20 MB")
 def huge_notebook(submission: Submission):
     """Has 200 MB of output."""
     output = {"output_type": "stream", "name": "stdout", "text": "x" * 200_000_000}
@@ -69,6 +69,12 @@ def other_encoding(submission: Submission):
 def long_number(submission: Submission):
     """Has a number of millions of digits, which takes very long to read."""
     return b'{"nbformat": 4, "cells": [], "x": ' + b"9" * 5_000_000 + b"}"
+
+
+@attack(reason="more parts than a notebook can have")
+def very_many_parts(submission: Submission):
+    """Is 15 MB of empty lists, which take many times that to read."""
+    return b'{"nbformat": 4, "cells": [' + b"[]," * 5_000_000 + b"[]]}"
 
 
 @attack(reason="a folder")

@@ -71,7 +71,10 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
     for name in ("environ", "maps", "mem", "fd", "cwd", "root"):
         path = f"/proc/{pid}/{name}"
         try:
-            content = os.listdir(path) if name in ("fd", "cwd", "root") else open(path, "rb").read(100)
+            if name == "fd":
+                content = [os.readlink(f"{path}/{each}") for each in os.listdir(path)]
+            else:
+                content = os.listdir(path + "/.") if name in ("cwd", "root") else open(path, "rb").read(100)
         except OSError:
             continue
         found(path, content)
@@ -107,7 +110,7 @@ def files_of_the_course(submission: Submission):
     submission.own(
         FOUND
         + f"""
-import os, pathlib
+import os, pathlib, sys
 course = pathlib.Path({str(submission.world.course)!r})
 for path in (course, *course.parents):
     if path != pathlib.Path("/") and str(path) not in ("/tmp", "/home"):
@@ -115,7 +118,9 @@ for path in (course, *course.parents):
             found(path, list(path.iterdir()))
 for name in ("/root", "/etc/passwd", "/etc/shadow", "/var", "/work", "/run", "/boot", "/opt", "/srv", "/mnt"):
     try:
-        found(name, os.listdir(name) if os.path.isdir(name) else open(name).read())
+        seen = os.listdir(name) if os.path.isdir(name) else open(name).read()
+        if [name + "/" + each for each in seen] != ["/".join(sys.base_prefix.split("/")[:3])]:
+            found(name, seen)
     except OSError:
         pass
 for folder, names, files in os.walk("/", followlinks=False):

@@ -269,3 +269,12 @@ def falsified_arrays(submission: Submission):
     """,
         before="check_fold_conv",
     )
+
+
+@attack()
+def message_of_empty_lists(submission: Submission):
+    """Sends 60 MB that take gigabytes when they are read."""
+    _in_function(
+        submission,
+        r"wire.send(out, b'\xdd' + struct.pack('!I', 60) + (b'\xdd' + struct.pack('!I', 10**6) + b'\x80' * 10**6) * 60)",
+    )

@@ -21,7 +21,7 @@ def patched_numpy_testing(submission: Submission):
     """)
 
 
-@attack(flag="builtins")
+@attack(flag="builtins", spoils=True)
 def patched_builtins(submission: Submission):
     """Makes every number as small and every list as good as it takes."""
     submission.own("""
@@ -41,7 +41,7 @@ def replaced_check(submission: Submission):
     )
 
 
-@attack()
+@attack(spoils=True)
 def replaced_modules(submission: Submission):
     """Replaces what calls the functions inside, in the table of modules."""
     submission.own("""

@@ -157,7 +157,7 @@ def is_slow_within_the_limit(notebook):
         "batchnorm_forward",
         """
         def batchnorm_forward(x, gamma, beta, eps=1e-5):
-            time.sleep(0.3)
+            time.sleep(0.05)
             mean, var = x.mean(0), x.var(0)
             x_hat = (x - mean) / np.sqrt(var + eps)
             return gamma * x_hat + beta, x_hat, mean, var
