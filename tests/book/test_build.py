@@ -20,6 +20,7 @@ CHAPTERS = (
     "backpropagation",
     "gradient_checking",
     "torch_layer",
+    "training",
     "covariate_shift",
     "bandwidth",
     "accuracy",
