@@ -9,6 +9,7 @@ import ast
 import builtins
 import symtable
 from collections.abc import Iterator
+from functools import cache
 
 Definition = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign
 
@@ -25,7 +26,7 @@ class Definitions:
             if _is_definition(statement):
                 self._known.update(dict.fromkeys(_bound(statement), statement))
 
-    def provide(self, names: set[str], namespace: dict[str, object]) -> None:
+    def provide(self, names: frozenset[str], namespace: dict[str, object]) -> None:
         """Put those of `names` that are defined into `namespace`, with what they need themselves."""
         for name in sorted(names & self._known.keys() - namespace.keys()):
             statement = self._known[name]
@@ -57,7 +58,8 @@ def _is_bound(symbol):
     return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
 
 
-def free_names(source: str) -> set[str]:
+@cache
+def free_names(source: str) -> frozenset[str]:
     """The names that a piece of code uses and does not itself define, but for Python's own.
 
     Examples
@@ -74,4 +76,4 @@ def free_names(source: str) -> set[str]:
                 defined.add(symbol.get_name())
             elif symbol.is_global():
                 used.add(symbol.get_name())
-    return used - defined - vars(builtins).keys()
+    return frozenset(used - defined - vars(builtins).keys())

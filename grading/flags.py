@@ -57,7 +57,7 @@ def flags(sources: Iterable[str], more: Iterable[tuple[str, str]] = ()) -> list[
     Examples
     --------
     >>> flags(["import gc", "print(1)"])
-    ["gc: looks through all objects in memory, in `import gc`"]
+    ['gc: looks through all objects in memory, in `import gc`']
     """
     wanted = dict((*SUSPICIOUS, *more))
     found: dict[str, str] = {}

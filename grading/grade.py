@@ -137,7 +137,7 @@ def _graded(master, notebook, data, **more):
     known = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
     scores = {name: determine_grade(cell, log)[0] for name, cell in known.items() if is_grade(cell)}
     comments = {name: _comment(cell) for name, cell in known.items() if is_solution(cell) or is_task(cell)}
-    content = nbformat.writes(notebook)
+    content = nbformat.v4.writes(notebook)
     return Graded(master.notebook, content, scores, comments, digest(master, data), **more)
 
 

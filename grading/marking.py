@@ -197,17 +197,17 @@ def cleaned(outputs: object) -> list[NotebookNode]:
         kind = _text(output.get("output_type"))
         if kind == "stream":
             name = "stderr" if _text(output.get("name")) == "stderr" else "stdout"
-            kept.append(nbformat.v4.new_output("stream", name=name, text=_text(output.get("text"))))
+            kept.append({"output_type": "stream", "name": name, "text": _text(output.get("text"))})
         elif kind in ("execute_result", "display_data"):
             data = _shown(output.get("data"))
             if data:
-                kept.append(nbformat.v4.new_output("display_data", data=data))
+                kept.append({"output_type": "display_data", "data": data, "metadata": {}})
         elif kind == "error":
             lines = output.get("traceback")
             lines = lines if isinstance(lines, list | tuple) else ()
             named = {key: _text(output.get(key)) for key in ("ename", "evalue")}
-            kept.append(nbformat.v4.new_output("error", traceback=[*map(_text, lines[:200])], **named))
-    return kept
+            kept.append({"output_type": "error", "traceback": [*map(_text, lines[:200])], **named})
+    return [nbformat.from_dict(output) for output in kept]
 
 
 def _shown(data):

@@ -175,11 +175,15 @@ def _owned_cell(master_cell, written):
 
 
 def _own_cell(written):
+    # nbformat's own makers of cells validate each, which takes longer than all the rest.
+    cell = {"cell_type": written.kind, "metadata": {}, "source": written.source}
     if written.kind == "markdown":
-        return nbformat.v4.new_markdown_cell(_without_html(written.source))
-    if written.kind == "raw":  # without a format of its own it would be taken into a page as it is
-        return nbformat.v4.new_raw_cell(written.source, metadata={"format": "text/plain"})
-    return nbformat.v4.new_code_cell(written.source)
+        cell["source"] = _without_html(written.source)
+    elif written.kind == "raw":  # without a format of its own it would be taken into a page as it is
+        cell["metadata"] = {"format": "text/plain"}
+    else:
+        cell |= {"outputs": [], "execution_count": None}
+    return nbformat.from_dict(cell)
 
 
 def _without_html(source):

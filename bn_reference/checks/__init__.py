@@ -97,7 +97,7 @@ def report(name: str, function: Callable, seed: int = PUBLIC_SEED) -> Report:
     return judge(spec, cases, run_all(spec, function, cases))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _cases(spec: Spec, seed: int, salt: tuple[int, ...]) -> tuple[Case, ...]:
     """The cases that a seed draws: drawn once, for a check is run many times."""
     return tuple(spec.cases(np.random.default_rng([seed, *salt] if salt else seed)))

@@ -35,7 +35,7 @@ class Key:
     tolerance: dict[str, float]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def key(spec: Spec, case: Case) -> Key:
     """What is right for `case`: worked out once, however many answers are tried on it."""
     with warnings.catch_warnings():
