@@ -53,15 +53,10 @@ def handed_in(folder: Path, attack: Attack) -> Iterator[Path]:
 def confined(folder: Path) -> list[str]:
     """What keeps plain nbgrader, and whoever has taken it over, within a copy of the course."""
     words = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]
-    words += [
-        "--bind",
-        str(folder),
-        str(folder),
-        "--unshare-all",
-        "--die-with-parent",
-        "--chdir",
-        str(folder),
-    ]
+    for seen in (sys.prefix, str(ROOT)):
+        words += ["--ro-bind", seen, seen]
+    words += ["--bind", str(folder), str(folder), "--setenv", "HOME", str(folder), "--chdir", str(folder)]
+    words += ["--unshare-all", "--die-with-parent"]
     return [*words, "prlimit", f"--as={MEMORY}", "--nproc=200", f"--fsize={1 << 30}"]
 
 
