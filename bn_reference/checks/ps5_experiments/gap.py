@@ -16,6 +16,12 @@ def _apart(i, size=None, ddof=0, root=lambda var, eps: np.sqrt(var + eps), ran=N
     return training - (x - i["running_mean"]) / ran
 
 
+def _interleaved(i):
+    """With batches that take one row in several."""
+    order = np.arange(len(i["x"])).reshape(i["batch_size"], -1).T.ravel()
+    return _apart({**i, "x": i["x"][order]})
+
+
 def _rms(values, axis=0):
     return np.sqrt(np.mean(values**2, axis=axis))
 
@@ -165,6 +171,16 @@ GAP = Spec(
             "Your gap pools the features. Take the mean over the examples alone: one number for each feature.",
             {"gap": lambda i, v: _rms(_apart(i), axis=None)},
             keeps=0.5,
+        ),
+        Mistake(
+            "batches_interleaved",
+            "Your batches take every k-th row. They are consecutive rows: x.reshape(-1, batch_size, C), then axis 1.",
+            {"gap": lambda i, v: _rms(_interleaved(i))},
+        ),
+        Mistake(
+            "first_batch_alone",
+            "Your gap is that of the first batch. Go through all of them.",
+            {"gap": lambda i, v: _rms(_apart(i)[: i["batch_size"]])},
         ),
     ),
     chapter="training",

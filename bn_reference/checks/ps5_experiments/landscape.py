@@ -197,6 +197,20 @@ LANDSCAPE = Spec(
             {"smoothness": lambda i, v: (_changes(i) / _moved(i)).mean(1)},
             keeps=0.5,
         ),
+        Mistake(
+            "lengths_for_changes",
+            "Your changes are the lengths of the gradients at the points. Subtract the gradient at the point itself first.",
+            {
+                "change": lambda i, v: _norm(i["gradients"]).max(1),
+                "smoothness": lambda i, v: (_norm(i["gradients"]) / _moved(i)).max(1),
+            },
+        ),
+        Mistake(
+            "largest_entry",
+            "Your change is the largest difference of an entry. Take the length of the whole difference.",
+            {"change": lambda i, v: np.abs(i["gradients"] - i["gradient"][:, None]).max((1, 2))},
+            keeps=0.5,
+        ),
     ),
     chapter="covariate_shift",
 )

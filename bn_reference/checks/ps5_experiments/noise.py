@@ -140,6 +140,24 @@ NOISE = Spec(
             "Your strength pools the features. Average over times and examples, axes 0 and 1, and keep the features apart.",
             {"strength": lambda i, v: _rms(_off(i), None) / i["clean"].std()},
         ),
+        Mistake(
+            "absolute_for_root_mean_square",
+            "Your noise is the mean of the absolute differences. Square them, take the mean, then the root.",
+            {"strength": lambda i, v: np.abs(_off(i)).mean((0, 1)) / i["clean"].std(0)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "roots_averaged",
+            "Your function takes a root for each time and averages these. Take the mean over times and examples first, then one root.",
+            {"strength": lambda i, v: _rms(_off(i), 1).mean(0) / i["clean"].std(0)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "relative_to_mean",
+            "Your strength divides by the mean of clean. The signal is how the examples differ: its standard deviation.",
+            {"strength": lambda i, v: _rms(_off(i)) / np.abs(i["clean"].mean(0))},
+            keeps=0.5,
+        ),
     ),
     chapter="training",
 )

@@ -181,6 +181,18 @@ NOISY = Spec(
             "Your mean and variance run over the features of each example. Take them over the batch, axis 0.",
             {"x_hat": lambda i, v: _x_hat(i, axis=1)},
         ),
+        Mistake(
+            "beta_not_scaled",
+            "Your scale leaves beta out. The noise acts on what the layer gives: (gamma * x_hat + beta) * scale + shift.",
+            {"y": lambda i, v: i["gamma"] * v["x_hat"] * i["scale"] + i["beta"] + i["shift"]},
+            keeps=0.5,
+        ),
+        Mistake(
+            "noise_averaged",
+            "Your noise is one scale and one shift for all entries. Each entry has its own: multiply entry by entry.",
+            {"y": lambda i, v: _affine(i, v["x_hat"]) * np.mean(i["scale"]) + np.mean(i["shift"])},
+            keeps=0.5,
+        ),
     ),
     chapter="covariate_shift",
 )

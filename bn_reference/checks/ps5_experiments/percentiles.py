@@ -132,6 +132,29 @@ PERCENTILES = Spec(
             "Your function always looks at unit 0. Use the argument unit that the caller passes.",
             {"percentiles": lambda i, v: _percentiles(i["history"][:, :, 0])},
         ),
+        Mistake(
+            "levels_in_reverse",
+            "Your columns run from the 85th percentile to the 15th. The order is 15, 50, 85.",
+            {"percentiles": lambda i, v: _percentiles(_of_unit(i), (85, 50, 15))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "tenths",
+            "Your levels are 10, 50 and 90. Figure 1 draws the 15th, 50th and 85th percentiles.",
+            {"percentiles": lambda i, v: _percentiles(_of_unit(i), (10, 50, 90))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "first_step_alone",
+            "Your percentiles are those of the first step. There is a row for each step: keep axis 0.",
+            {"percentiles": lambda i, v: np.percentile(_of_unit(i)[0], LEVELS)},
+        ),
+        Mistake(
+            "nearest_value",
+            "Your percentiles are the nearest values of the sample. Leave np.percentile as it is: it interpolates.",
+            {"percentiles": lambda i, v: np.percentile(_of_unit(i), LEVELS, axis=1, method="nearest").T},
+            keeps=0.5,
+        ),
     ),
     chapter="covariate_shift",
 )

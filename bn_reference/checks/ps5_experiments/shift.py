@@ -169,6 +169,27 @@ SHIFT = Spec(
             {"cosine": lambda i, v: 1 - _cosine(i)},
             keeps=0.5,
         ),
+        Mistake(
+            "all_steps_at_once",
+            "Your function takes all steps as one long vector. Return one number for each step: sums over axis 1.",
+            {
+                "distance": lambda i, v: np.sqrt(np.sum((i["before"] - i["after"]) ** 2)),
+                "cosine": lambda i, v: (
+                    np.sum(_inner(i)) / np.sqrt(np.sum(i["before"] ** 2) * np.sum(i["after"] ** 2))
+                ),
+            },
+        ),
+        Mistake(
+            "length_for_distance",
+            "Your distance is the length of the first gradient. Take that of the difference.",
+            {"distance": lambda i, v: _norm(i["before"])},
+        ),
+        Mistake(
+            "largest_difference",
+            "Your distance is the largest difference of an entry. Square all, sum, take the root.",
+            {"distance": lambda i, v: np.max(np.abs(i["before"] - i["after"]), axis=1)},
+            keeps=0.5,
+        ),
     ),
     chapter="covariate_shift",
 )

@@ -176,6 +176,22 @@ LOOK_AT_STEP = Spec(
             {"angle": lambda i, v: np.cos(_angle(i))},
             keeps=0.5,
         ),
+        Mistake(
+            "absolute_cosine",
+            "Your cosine has lost its sign. It is negative where the gradient points against the weights.",
+            {"cosine": lambda i, v: np.abs(_cosine(i["w"], i["dw"]))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "angle_by_the_length_of_the_step",
+            "Your angle comes from the length of the step. That is right only for steps across: use the cosine between w and w_new.",
+            {
+                "angle": lambda i, v: np.arcsin(
+                    np.minimum(1, i["learning_rate"] * _norm(i["dw"]) / _norm(i["w"]))
+                )
+            },
+            keeps=0.5,
+        ),
     ),
     chapter="training",
 )

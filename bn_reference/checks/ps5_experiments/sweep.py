@@ -131,6 +131,39 @@ SWEEP = Spec(
             "Your averages run over the settings. Seeds are along axis 1: one number for each setting.",
             {"mean": lambda i, v: i["accuracies"].mean(axis=0), "error": lambda i, v: _error(i, axis=0)},
         ),
+        Mistake(
+            "divided_by_the_settings",
+            "Your error divides by the root of the number of settings. Divide by that of the seeds, accuracies.shape[1].",
+            {"error": lambda i, v: i["accuracies"].std(axis=1, ddof=1) / np.sqrt(len(i["accuracies"]))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "n_minus_1_twice",
+            "Your error divides by the root of n - 1. The n - 1 belongs into the standard deviation alone; then divide by √n.",
+            {
+                "error": lambda i, v: (
+                    _error(i) * np.sqrt(i["accuracies"].shape[1] / (i["accuracies"].shape[1] - 1))
+                )
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "confidence_interval",
+            "Your error is 1.96 standard errors, half of a confidence interval. Return the standard error itself.",
+            {"error": lambda i, v: 1.96 * _error(i)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "variance_for_deviation",
+            "Your error is a variance over n. Take the root of the whole.",
+            {"error": lambda i, v: _error(i) ** 2},
+            keeps=0.5,
+        ),
+        Mistake(
+            "everything_pooled",
+            "Your averages run over settings and seeds together. Keep the settings apart: axis 1 holds the seeds.",
+            {"mean": lambda i, v: np.mean(i["accuracies"]), "error": lambda i, v: np.std(i["accuracies"])},
+        ),
     ),
     chapter="training",
 )
