@@ -44,6 +44,10 @@ def salted(salt: bytes) -> Iterator[None]:
     ----------
     salt : bytes
 
+    Returns
+    -------
+    context manager
+
     Examples
     --------
     >>> from bn_reference.batchnorm import batchnorm_inference
