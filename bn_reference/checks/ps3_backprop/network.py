@@ -14,8 +14,12 @@ EPS = 1e-5
 def scores(i: Values, mean: np.ndarray | None = None, var: np.ndarray | None = None) -> np.ndarray:
     """The K scores of each example, with the running statistics or with those given."""
     mean, var = (i["running_mean"], i["running_var"]) if mean is None else (mean, var)
-    y = batchnorm_inference(i["x"] @ i["W1"], i["gamma"], i["beta"], mean, var, EPS)
-    return np.maximum(y, 0) @ i["W2"] + i["b2"]
+    return np.maximum(_normalised(i, mean, var), 0) @ i["W2"] + i["b2"]
+
+
+def _normalised(i, mean, var):
+    """What goes into the ReLUs."""
+    return batchnorm_inference(i["x"] @ i["W1"], i["gamma"], i["beta"], mean, var, EPS)
 
 
 def labels_of(i: Values) -> np.ndarray:
@@ -63,6 +67,10 @@ def loss_and_gradients(inputs: Values) -> dict[str, np.ndarray]:
     }
 
 
+def _some_are_open(i):
+    return 0 < np.mean(_normalised(i, i["running_mean"], i["running_var"]) > 0) < 1
+
+
 def small_networks(rng: np.random.Generator, *, single: bool, large: bool) -> list[Case]:
     """Networks small enough to print, each with a batch.
 
@@ -73,29 +81,37 @@ def small_networks(rng: np.random.Generator, *, single: bool, large: bool) -> li
         Also a batch of one example; scores in the thousands.
     """
 
-    def case(name, kind, n, d, h, k, dtype=np.float64, stretch=1.0):
+    def draw(n, d, h, k, stretch):
         def normal(*shape):
             return rng.standard_normal(shape)
 
-        arrays = {
+        return {
             "W1": normal(d, h),
             "gamma": rng.uniform(0.5, 2, h),
-            "beta": rng.uniform(0.2, 1, h) * rng.choice([-1, 1], h),
+            "beta": rng.uniform(0.2, 1, h) * rng.permutation(np.resize([1, -1], h)),
             "W2": normal(h, k) * stretch,
             "b2": normal(k),
             "running_mean": normal(h),
             "running_var": rng.uniform(0.5, 4, h),
             "x": normal(n, d) + 1,
         }
+
+    def case(name, kind, *sizes, dtype=np.float64, stretch=1.0):
+        n, d, h, k = sizes
+        arrays = draw(*sizes, stretch)
+        while not _some_are_open(arrays):  # else the batch of one could hide the ReLUs, or all but b2
+            arrays = draw(*sizes, stretch)
+        labels = rng.integers(k, size=n)
+        labels[0] = np.argmin(scores(arrays)[0])  # no loss, no gradient where all labels are certain
         inputs = {key: value.astype(dtype) for key, value in arrays.items()}
         title = f"{name}: {n} examples of {d} values, {h} hidden units, {k} classes"
-        return Case(title, kind, {**inputs, "labels": rng.integers(k, size=n)})
+        return Case(title, kind, {**inputs, "labels": labels})
 
     n, d, h, k = (int(rng.integers(low, low + 3)) for low in (6, 3, 4, 3))
     cases = [
         case("an ordinary batch", "typical", n, d, h, k),
         case("as many hidden units as examples", "typical", n, d + 1, n, k),
-        case("float32", "typical", n + 1, d, h, k, np.float32),
+        case("float32", "typical", n + 1, d, h, k, dtype=np.float32),
     ]
     if single:
         cases.append(case("a batch of one example", "edge", 1, d, h, k))

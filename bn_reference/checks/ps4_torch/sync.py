@@ -78,7 +78,10 @@ def _reference(**inputs):
 def _cases(rng):
     def case(name, kind, n, m, eps=1e-3, offset=0.0):
         c = int(rng.integers(2, 6))
-        first, second = (rng.standard_normal((k, c)) * 2 + rng.uniform(-4, 4, c) + offset for k in (n, m))
+        # The means of the shards lie apart, or the spread between them could hide.
+        apart = rng.uniform(1, 4, c) * rng.choice([-1, 1], c)
+        first = rng.standard_normal((n, c)) * 2 + offset + apart
+        second = rng.standard_normal((m, c)) * 2 + offset - apart
         # float32: a count that travels as a tensor of integers makes torch divide in float32.
         inputs = {"first": first.astype(np.float32), "second": second.astype(np.float32)}
         like = np.zeros((1, c), np.float32)
