@@ -37,14 +37,6 @@ class Branch:
         except wire.TimedOut:
             raise run.lose("did not answer") from None
 
-    def close(self) -> None:
-        """End the child."""
-        if self.ended:
-            return
-        self.ended = "closed"
-        self._run.say(do="close")
-        self._wait_for_its_end()
-
     def ask(self, do: str, **arguments) -> object:
         """Do one thing there, and return what it gives.
 

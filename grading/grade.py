@@ -148,7 +148,7 @@ def _comment(cell):
 
 def is_locked_by(master: Master, cell: NotebookNode) -> bool:
     """Is it the instructor's cell, not the learner's?"""
-    return grade_id(cell) in master.ids and not is_solution(cell)
+    return grade_id(cell) in master.by_id and not is_solution(cell)
 
 
 def _notebook(master):

@@ -4,11 +4,14 @@ Whatever a cell of the learner's does, it can only answer. The tests, the values
 the verdict stay on this side.
 """
 
+import ast
 import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import CodeType
 
 import nbformat
 from nbformat import NotebookNode
@@ -64,10 +67,36 @@ class Progress:
 
 
 class _TestShell(Shell):
-    """Where tests run: it leaves ``__main__`` to the grader."""
+    """Where tests run: it leaves ``__main__`` to the grader, and reads the same test only once."""
 
     def init_sys_modules(self):
         self._main_mod_cache = {}
+
+    @lru_cache(maxsize=1024)  # noqa: B019, there is one shell in a process
+    def plain(self, source: str) -> str:
+        """A cell of the instructor's without IPython's own syntax."""
+        return self.transform_cell(source)
+
+    @lru_cache(maxsize=1024)  # noqa: B019
+    def _compiled(self, source: str) -> list[CodeType]:
+        """What a test does, and by itself what its last line shows."""
+        name = self.compile.cache(self.plain(source), raw_code=source)  # for tracebacks
+        statements = ast.parse(self.plain(source)).body
+        last = [statements.pop()] if statements and isinstance(statements[-1], ast.Expr) else []
+        return [
+            self.compile(ast.Module(statements, []), name, "exec"),
+            self.compile(ast.Interactive(last), name, "single"),
+        ]
+
+    def run_test(self, source: str) -> list[dict]:
+        """Run a test and return its outputs, as `run` does."""
+        with self.collected() as shown, self.builtin_trap, self.display_trap:
+            try:
+                for code in self._compiled(source):
+                    exec(code, self.user_ns)
+            except BaseException:
+                self.showtraceback()
+        return shown.outputs
 
 
 class Examiner:
@@ -116,30 +145,35 @@ class Examiner:
         return [f"Cell {number + 1} {why}." for number, why in sorted(progress.harmful.items())]
 
     def _go_through(self, notebook, run, progress):
-        """All cells in order; those that are known to end everything are left out.
+        """All cells but the tests in order, then the tests, each with the names of its place.
 
-        Tests that follow each other share a branch of the notebook's process.
+        So whatever a function has seen in a test, there is no cell left that could show it; and one child
+        of the notebook's process is enough for all tests. What is known to end everything is left out.
         """
-        branch, progress.shown = None, 0
-        for number, cell in enumerate(notebook.cells):
-            if cell.cell_type != "code" or number in progress.marked.union(progress.harmful):
-                continue
-            self._at = number
-            cell.execution_count = number + 1
+        progress.shown = 0
+        cells = [
+            (number, cell)
+            for number, cell in enumerate(notebook.cells)
+            if cell.cell_type == "code" and number not in progress.marked.union(progress.harmful)
+        ]
+        for self._at, cell in cells:
+            cell.execution_count = self._at + 1
+            if is_test(cell):
+                run.say(do="keep")
+            else:
+                cell.outputs = progress.within(cleaned(self._run_cell(cell.source, run, progress)))
+        branch, state = None, 0
+        for self._at, cell in cells:
             if is_test(cell):
                 if branch is None or branch.ended:
                     branch = Branch(run, progress.left(self._times.call))
-                cell.outputs = self._test(cell.source, branch)
+                cell.outputs = self._test(cell.source, branch, state)
                 if run.lost:
                     raise run.lost
-                progress.marked.add(number)
-                continue
-            if branch is not None:
-                branch.close()
-                branch = None
-            if is_locked(cell):
-                self._definitions.read(self._shell.transform_cell(cell.source))
-            cell.outputs = progress.within(cleaned(self._run_cell(cell.source, run, progress)))
+                progress.marked.add(self._at)
+                state += 1
+            elif is_locked(cell):
+                self._definitions.read(self._shell.plain(cell.source))
 
     def _run_cell(self, source, run: Run, progress):
         seconds = progress.left(self._times.cell)
@@ -152,16 +186,16 @@ class Examiner:
         except wire.TimedOut:
             raise run.lose(f"took more than {seconds:.3g} s and could not be interrupted") from None
 
-    def _test(self, source, branch):
-        names = free_names(self._shell.transform_cell(source))
+    def _test(self, source, branch, state):
+        names = free_names(self._shell.plain(source))
         self._definitions.provide(names, self._shell.user_ns)
         names -= self._shell.user_ns.keys()
         for name in names:
             try:
-                self._shell.user_ns[name] = branch.ask("look_up", name=name)
+                self._shell.user_ns[name] = branch.ask("look_up", name=name, state=state)
             except AnswerFailed:
                 continue  # the test will say that there is no such name
-        outputs = self._shell.run(source)
+        outputs = self._shell.run_test(source)
         for name in names:
             self._shell.user_ns.pop(name, None)
         # What goes to stderr would cost all points, and a warning of the grader is not the learner's.

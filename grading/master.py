@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import nbformat
@@ -38,10 +39,10 @@ class Master:
     metadata: NotebookNode
     fingerprint: str
 
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The grade ids, in order."""
-        return tuple(map(grade_id, self.cells))
+    @cached_property
+    def by_id(self) -> dict[str, NotebookNode]:
+        """The cells by grade id, in order."""
+        return {grade_id(cell): cell for cell in self.cells}
 
 
 def grade_id(cell: NotebookNode) -> str:

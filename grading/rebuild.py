@@ -82,7 +82,7 @@ def rebuild(master: Master, data: bytes) -> tuple[NotebookNode, list[str]]:
         notebook.cells += map(_own_cell, own.get(name, ()))
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"
-    missing = [name for name in master.ids if name not in answers]
+    missing = [name for name in master.by_id if name not in answers]
     if missing:
         remarks.append(f"Cells of the exercise are missing: {', '.join(missing)}.")
     return notebook, remarks
@@ -148,7 +148,7 @@ def _owners(master, cells):
     taken: dict[str, int] = {}
     twice = set()
     for number, cell in enumerate(cells):
-        if cell.claims in master.ids:
+        if cell.claims in master.by_id:
             if cell.claims in taken:
                 twice.add(cell.claims)
                 del owners[taken[cell.claims]]
@@ -160,7 +160,7 @@ def _owners(master, cells):
             owners[number], taken[name] = name, number
     remarks = [f"The cell {name} was there more than once; the last one counts." for name in sorted(twice)]
     for number, name in owners.items():
-        cell = next(cell for cell in master.cells if grade_id(cell) == name)
+        cell = master.by_id[name]
         if is_locked(cell) and cells[number].source != cell.source and not is_grade(cell):
             remarks.append(f"The text of the locked cell {name} was changed; the original was used.")
     return owners, remarks

@@ -53,5 +53,6 @@ def _specs(problem_set: str) -> tuple[Spec, ...]:
     return import_module(f"bn_reference.checks.{problem_set}").SPECS
 
 
+@cache
 def _installed() -> tuple[str, ...]:
     return NUMPY_SETS + (TORCH_SETS if find_spec("torch") else ())

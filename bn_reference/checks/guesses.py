@@ -87,12 +87,12 @@ def guess(spec: Spec, name: str, trials: Sequence[Trial]) -> str:
     -------
     str
     """
-
     if not trials:
         return ""
+    small_first = sorted(trials, key=lambda trial: trial.values[name].size)
 
     def everywhere(wrong: Callable[[Trial], np.ndarray]) -> bool:
-        return all(_gives(trial, name, wrong) for trial in trials)
+        return all(_gives(trial, name, wrong) for trial in small_first)
 
     def after(*slips: Slip, formula: Formula = spec.nodes[name].formula) -> Callable[[Trial], np.ndarray]:
         def wrong(trial: Trial) -> np.ndarray:

@@ -97,6 +97,7 @@ class Shell(InteractiveShell):
         self.shown = Shown()
         settings = Config()
         settings.HistoryManager.enabled = False  # it writes a database in a thread of its own
+        settings.InteractiveShell.xmode = "Plain"  # as Python's own; what reads the code around takes longer
         super().__init__(config=settings, colors="nocolor", **kwargs)
 
     def _showtraceback(self, etype, evalue, stb):
