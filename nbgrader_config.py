@@ -50,8 +50,8 @@ c.TrustedGrader.for_assignment = {
     "ps3_backprop": {"preload": ["sklearn.datasets"], "modules": calls("ps3_backprop", "calls")},
     "ps4_torch": {
         "packages": ["torch"],
-        "preload": ["torch", "torch.utils._python_dispatch", "torch.distributed"],
-        # The first backward pass imports what takes a third of a second.
+        # The first autograd.Function imports the compiler, the first backward pass much else.
+        "preload": ["torch", "torch.utils._python_dispatch", "torch.distributed", "torch._dynamo"],
         "warm_up": ["import torch; x = torch.ones(2, requires_grad=True); (x * x).backward(x)"],
         "modules": calls("ps4_torch", "calls", "driving", "modules", "processes"),
     },

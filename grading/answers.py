@@ -31,6 +31,7 @@ class Branch:
     def __init__(self, run: Run, seconds: float):
         self._run, self._seconds = run, seconds
         self._callbacks: list[Callable] = []
+        self._number = 0
         self.ended = ""
         try:
             self._pid = run.ask(seconds, do="open").get("pid")
@@ -73,16 +74,23 @@ class Branch:
     def _say(self, do, arguments):
         if self.ended:
             raise AnswerFailed(self.ended)
-        self._run.say(self._refer, do=do, **{"with": arguments})
+        self._number += 1
+        self._run.say(self._refer, do=do, number=self._number, **{"with": arguments})
 
     def _hear(self, seconds):
-        """The next answer, after the functions of the test that it asks for have been called."""
+        """The next answer, after the functions of the test that it asks for have been called.
+
+        What answers no question, or an earlier one, was not said by our half of the conversation.
+        """
         until = time.monotonic() + seconds
         try:
-            answer = self._run.hear(seconds)
-            while "callback" in answer:
-                self._run.say(self._refer, **self._call_back(answer))
+            while True:
                 answer = self._run.hear(until - time.monotonic())
+                if "ended" not in answer and answer.get("number") != self._number:
+                    continue
+                if "callback" not in answer:
+                    break
+                self._run.say(self._refer, **self._call_back(answer))
         except wire.TimedOut:
             self._kill()
             self.ended = f"took more than {seconds:g} s and was stopped"

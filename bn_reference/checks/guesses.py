@@ -89,10 +89,11 @@ def guess(spec: Spec, name: str, trials: Sequence[Trial]) -> str:
     """
     if not trials:
         return ""
-    small_first = sorted(trials, key=lambda trial: trial.values[name].size)
+    # What does not fit shows soonest where the node is wrong.
+    telling = sorted(trials, key=lambda trial: trial.equals(name, trial.reference[name]))
 
     def everywhere(wrong: Callable[[Trial], np.ndarray]) -> bool:
-        return all(_gives(trial, name, wrong) for trial in small_first)
+        return all(_gives(trial, name, wrong) for trial in telling)
 
     def after(*slips: Slip, formula: Formula = spec.nodes[name].formula) -> Callable[[Trial], np.ndarray]:
         def wrong(trial: Trial) -> np.ndarray:
@@ -114,7 +115,8 @@ def guess(spec: Spec, name: str, trials: Sequence[Trial]) -> str:
         for slip in slips if name in mistake.formulas else ():
             if everywhere(after(slip, formula=mistake.formulas[name])):
                 return f"Two things. {mistake.says} And your {name} is what comes out with {slip.words}."
-    for one, other in combinations(slips, 2):
+    felt = [slip for slip in slips if any(_differ(trial, after(slip), after()) for trial in trials)]
+    for one, other in combinations(felt, 2):
         if not one.arguments & other.arguments and everywhere(after(one, other)):
             return f"Your {name} is what comes out with {one.words}, and with {other.words}."
     if _lacks_digits(trials, name):
@@ -186,12 +188,22 @@ def _count(trial, axis):
 
 
 def _gives(trial, name, wrong) -> bool:
+    value = _value(trial, wrong)
+    return value is not None and trial.equals(name, value)
+
+
+def _value(trial, wrong) -> np.ndarray | None:
+    """What `wrong` gives; None where it makes no sense with these arguments."""
     try:
         with np.errstate(all="ignore"):
-            value = np.asarray(wrong(trial), dtype=np.float64)
+            return np.asarray(wrong(trial), dtype=np.float64)
     except (ValueError, TypeError, IndexError, ArithmeticError, StopIteration):
-        return False  # what makes no sense with these arguments is not what the learner wrote
-    return trial.equals(name, value)
+        return None
+
+
+def _differ(trial, wrong, right) -> bool:
+    value, other = _value(trial, wrong), _value(trial, right)
+    return value is not None and (other is None or not np.array_equal(value, other, equal_nan=True))
 
 
 def _lacks_digits(trials, name) -> bool:

@@ -94,7 +94,7 @@ INTERFACE = Part("inputs left unchanged, outputs in the stated shapes", 1, nodes
 """The part that every spec has besides its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mistake:
     """A wrong variant that people really write.
 

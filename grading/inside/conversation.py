@@ -25,6 +25,7 @@ class Conversation:
 
     def __init__(self, channel: socket.socket, shell: Shell):
         self._channel, self._shell = channel, shell
+        self._number = 0
         self._kept: list[object] = []
         self._states: list[dict[str, object]] = []
 
@@ -59,6 +60,7 @@ class Conversation:
     def _serve_calls(self):
         while True:
             asked = self._receive()
+            self._number = asked["number"]
             try:
                 self._answer(value=getattr(self, "_do_" + asked["do"])(**asked["with"]))
             except BaseException as problem:
@@ -90,7 +92,8 @@ class Conversation:
         return wire.decode(wire.receive(self._channel, LIMIT), self._stand_in)
 
     def _answer(self, **answer):
-        wire.send(self._channel, wire.encode(answer, self._keep))
+        """Answer the question that was asked last."""
+        wire.send(self._channel, wire.encode({"number": self._number, **answer}, self._keep))
 
     def _keep(self, value):
         """Give a number to a value that cannot travel."""
