@@ -5,7 +5,8 @@ and each grader grades two sizes of class. What the second costs over the first,
 in size, is the cost of one more submission: what it takes to start is in neither.
 
 Usage: ``python -m benchmarks.grading_speed`` (about ten minutes), with ``--scale`` for the growth with the
-class (as long again; ``--largest N`` for more). Writes ``results/grading_*.json``.
+class and what a second worker brings (as long again; ``--largest N`` for more). Writes
+``results/grading_*.json``.
 """
 
 import argparse
@@ -32,6 +33,8 @@ PLAIN = "nbgrader autograde"
 TWO = "two of them at once"
 OURS = "python -m grading"
 SMALL, CLASS = 4, 24
+SHARED = 120
+"""The size of the class that one worker grades, and then two."""
 
 
 @contextmanager
@@ -71,11 +74,11 @@ def hand_in(folder: Path, assignment: str, size: int) -> None:
         (target / f"{assignment}.ipynb").write_text(written[number % len(written)])
 
 
-def seconds(folder: Path, grader: str, assignment: str) -> float:
+def seconds(folder: Path, grader: str, assignment: str, *options: str) -> float:
     """How long `grader` takes for what has been handed in."""
     start = time.perf_counter()
     if grader == OURS:
-        call("python", "-m", "grading", "--assignment", assignment, cwd=folder)
+        call("python", "-m", "grading", "--assignment", assignment, *options, cwd=folder)
     elif grader == PLAIN:
         call("nbgrader", "autograde", assignment, cwd=folder)
     else:
@@ -131,6 +134,22 @@ def grow(assignment: str, largest: int) -> list[dict]:
     return records
 
 
+def share(assignment: str) -> list[dict]:
+    """The cost of one more submission for one worker and for two, and how much of the second is used."""
+    records = []
+    for workers in (1, 2):
+        with course(assignment, plain=False) as folder:
+            taken = []
+            for size in (SMALL, SHARED):
+                hand_in(folder, assignment, size)
+                taken.append(seconds(folder, OURS, assignment, "--workers", str(workers)))
+        each = (taken[1] - taken[0]) / (SHARED - SMALL)
+        efficiency = records[0]["each"] / (workers * each) if records else 1.0
+        records.append({"workers": workers, "each": each, "efficiency": efficiency})
+        print(f"{workers} workers: {each:.3f} s each, efficiency {efficiency:.2f}")
+    return records
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description="Time the grader beside plain nbgrader.")
@@ -138,7 +157,8 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=2000, help="the largest class of --scale")
     options = parser.parse_args()
     if options.scale:
-        result_files.write("grading_scale", PACKAGES, {"records": grow("ps2_batchnorm", options.largest)})
+        workers, records = share("ps2_batchnorm"), grow("ps2_batchnorm", options.largest)
+        result_files.write("grading_scale", PACKAGES, {"workers": workers, "records": records})
     else:
         records = [record for name in ("ps2_batchnorm", "ps4_torch") for record in compare(name)]
         result_files.write("grading_speed", PACKAGES, {"class": CLASS, "records": records})
