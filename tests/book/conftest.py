@@ -18,6 +18,7 @@ def site(tmp_path_factory):
     copy = tmp_path_factory.mktemp("book")
     for name in ("book", "exercises", "benchmarks"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "solutions", copy / "solutions", ignore=shutil.ignore_patterns("*.ipynb"))
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, copy)
     run("jupyter-book", "build", "-W", "-n", "--keep-going", "--all", ".", cwd=copy)
