@@ -86,6 +86,10 @@ $(DONE)/feedback: $(DONE)/grades
 	@for name in $(ASSIGNMENTS); do $(BIN)/nbgrader generate_feedback $$name --force --log-level=ERROR || exit 1; done
 	@touch $@
 
+# The logo on the cards of shared links, which cannot be an SVG.
+book/_static/logo.png: book/_static/logo.svg
+	chromium --headless --window-size=512,512 --default-background-color=00000000 --screenshot=$@ $<
+
 serve: book
 	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
