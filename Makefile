@@ -39,7 +39,7 @@ course: environment exercises book grade
 	@echo
 	@$(BIN)/python -m grading.summary
 	@echo
-	@echo 'Open   the book          _build/html/index.html'
+	@echo 'Open   the book          make serve, then http://localhost:8000'
 	@echo '       the exercises     exercises/            (make lab, to do them)'
 	@echo '       the feedback      course/feedback/      (a page for each learner and problem set)'
 	@echo '       the gradebook     course/gradebook.db   (make lab, then Nbgrader > Formgrader, to grade by hand)'
