@@ -3,7 +3,7 @@
 The largest contentful paint counts from the start of the navigation; below 1.5 seconds is
 good. Each page is loaded a few times, as by a reader who comes for the first time.
 
-Usage: ``make serve``, and meanwhile ``python benchmarks/pages.py``. Prints a table, the slowest
+Usage: ``make bench-pages``, or this script while ``make serve`` runs. Prints a table, the slowest
 page last.
 """
 
