@@ -14,9 +14,12 @@ PRINTED = ["book/index", "book/whitening", "book/bandwidth"]
 ON_PAPER = {"width": 658, "height": 900}
 """What the margins leave of A4 across, in the browser's pixels."""
 
-TOO_WIDE = """() => [...document.querySelectorAll("article :is(p, table, pre, img, mjx-container)")]
-    .filter((part) => part.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-    .map((part) => part.outerHTML.slice(0, 200))"""
+TOO_WIDE = """() => {
+    const edge = document.querySelector("article > section").getBoundingClientRect().right;
+    return [...document.querySelectorAll("article :is(p, table, pre, img, mjx-container)")]
+        .filter((part) => part.getBoundingClientRect().right > edge + 1)
+        .map((part) => part.outerHTML.slice(0, 200));
+}"""
 
 
 @pytest.fixture(scope="module")
