@@ -1,8 +1,8 @@
 """A Sphinx extension that leaves out the launch buttons of services that cannot open the page's file."""
 
 NEEDS_IPYNB = {"Colab"}
-"""What opens notebooks from GitHub in this form alone. A chapter is a text notebook, `.md`: readers of
-Colab download it as `.ipynb` from the page and upload it. On Binder and a hub jupytext opens both."""
+"""What opens notebooks from GitHub in this form alone. A chapter is a text notebook, `.md`, which jupytext
+opens on Binder and on a hub; its modules and data are there as well, which Colab would lack."""
 
 
 def keep_working_buttons(app, pagename, templatename, context, doctree):
