@@ -22,16 +22,18 @@ CHAPTERS := $(shell find book -type f -not -name '*.pyc') $(wildcard benchmarks/
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help course test environment exercises book grade bench bench-cuda serve lab lint clean
+.PHONY: help course test environment exercises book pdf grade bench bench-cuda bench-pages serve lab lint clean
 
 help:
 	@echo 'make course   set everything up: exercises, book, and a sample class graded by nbgrader'
 	@echo 'make test     run the tests'
 	@echo 'make exercises, make book, make grade    one step of the course'
 	@echo 'make serve    read the book at http://localhost:8000'
+	@echo 'make pdf      print the book into one PDF; wants Chromium'
 	@echo 'make lab      do the exercises in JupyterLab'
 	@echo 'make bench    accuracy and speed beside torch, grading beside nbgrader (half an hour; wants a quiet machine)'
 	@echo 'make bench-cuda    speed on a GPU, beside torch (up to six minutes)'
+	@echo 'make bench-pages   how soon the pages of the book are painted, in Chromium'
 	@echo 'make lint     check the style of the code'
 	@echo 'make clean    remove what was built; keeps the environment'
 
@@ -39,7 +41,7 @@ course: environment exercises book grade
 	@echo
 	@$(BIN)/python -m grading.summary
 	@echo
-	@echo 'Open   the book          _build/html/index.html'
+	@echo 'Open   the book          make serve, then http://localhost:8000'
 	@echo '       the exercises     exercises/            (make lab, to do them)'
 	@echo '       the feedback      course/feedback/      (a page for each learner and problem set)'
 	@echo '       the gradebook     course/gradebook.db   (make lab, then Nbgrader > Formgrader, to grade by hand)'
@@ -50,6 +52,7 @@ test: environment
 environment: $(DONE)/environment
 exercises: $(DONE)/exercises
 book: $(DONE)/book
+pdf: $(DONE)/pdf
 grade: $(DONE)/feedback
 
 $(DONE)/environment: requirements.txt constraints.txt pyproject.toml
@@ -74,6 +77,11 @@ $(DONE)/book: $(DONE)/exercises $(CHAPTERS) $(REFERENCE)
 	@$(BIN)/jupyter-book build -W -n --keep-going --all .
 	@touch $@
 
+$(DONE)/pdf: $(DONE)/book
+	@echo 'Printing the book into _build/html'
+	@$(BIN)/python book/print_book.py
+	@touch $@
+
 $(DONE)/grades: $(DONE)/exercises $(SAMPLES) $(REFERENCE)
 	@[ "$$(uname)" = Linux ] || { echo 'Submissions are graded on Linux: the sandbox is made of its namespaces.'; exit 1; }
 	@echo '[4/5] Grading the sample class, in the sandbox'
@@ -85,6 +93,10 @@ $(DONE)/feedback: $(DONE)/grades
 	@echo '[5/5] Writing the feedback'
 	@for name in $(ASSIGNMENTS); do $(BIN)/nbgrader generate_feedback $$name --force --log-level=ERROR || exit 1; done
 	@touch $@
+
+# The logo on the cards of shared links, which cannot be an SVG.
+book/_static/logo.png: book/_static/logo.svg
+	chromium --headless --window-size=512,512 --default-background-color=00000000 --screenshot=$@ $<
 
 serve: book
 	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
@@ -101,9 +113,13 @@ bench: environment
 bench-cuda: environment
 	$(BIN)/python benchmarks/batchnorm_cuda.py
 
+bench-pages: book
+	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html 2>/dev/null & \
+	  trap "kill $$!" EXIT; $(BIN)/python benchmarks/pages.py
+
 lint: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf _build course $(DONE)/exercises $(DONE)/book $(DONE)/grades $(DONE)/feedback
+	rm -rf _build course $(DONE)/exercises $(DONE)/book $(DONE)/pdf $(DONE)/grades $(DONE)/feedback

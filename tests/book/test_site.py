@@ -33,8 +33,13 @@ def address(site, served):
 
 
 @pytest.fixture(scope="module")
-def visits(browser, address):
-    """Every page, opened once on a phone that reaches nothing but the site."""
+def visits(browser, site, served):
+    """Every page, opened once on a phone that reaches nothing but the site, which lies below a path."""
+    with served(site.parent) as host:
+        yield _visit_all(browser, f"{host}/{site.name}")
+
+
+def _visit_all(browser, address):
     context = browser.new_context(viewport=PHONE, has_touch=True)
     tab = context.new_page()
     foreign, missing, errors = [], [], []
