@@ -58,13 +58,7 @@ c.TrustedGrader.for_assignment = {
         "suspicious": dict.fromkeys(
             [
                 *(".batch_norm", ".layer_norm", ".group_norm", ".instance_norm", ".rms_norm"),
-                *(
-                    "native_layer_norm",
-                    "native_group_norm",
-                    "torch.ops",
-                    "torch.jit",
-                    "torch.nn.functional.*",
-                ),
+                *("native_layer_norm", "native_group_norm", "torch.nn.functional.*", ".ops", "jit"),
                 *("LayerNorm", "GroupNorm", "InstanceNorm1d", "SyncBatchNorm", "LazyBatchNorm1d"),
             ],
             DELEGATES,
