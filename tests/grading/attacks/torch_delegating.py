@@ -163,7 +163,7 @@ def scripted(submission: Submission):
     )
 
 
-@torch_attack(flag=".batch_norm")
+@torch_attack(flag="batch_norm")
 def other_ways_in(submission: Submission):
     """Has batch norm normalise rows, and a whole transformer's layer too."""
     submission.answer(
