@@ -54,6 +54,23 @@ c.TrustedGrader.for_assignment = {
         "preload": ["torch", "torch.utils._python_dispatch", "torch.distributed", "torch._dynamo"],
         "warm_up": ["import torch; x = torch.ones(2, requires_grad=True); (x * x).backward(x)"],
         "modules": calls("ps4_torch", "calls", "driving", "modules", "processes"),
+        # Two of the functions that learners write have the names of torch's own: the dot tells them apart.
+        "suspicious": dict.fromkeys(
+            [
+                *(".layer_norm", ".group_norm", ".instance_norm", ".rms_norm"),
+                *("native_layer_norm", "native_group_norm", "torch.nn.functional.*", ".ops", "jit"),
+                *("LayerNorm", "GroupNorm", "InstanceNorm1d", "SyncBatchNorm", "LazyBatchNorm1d"),
+            ],
+            DELEGATES,
+        )
+        | dict.fromkeys(
+            ["bn_reference.checks", "LibraryCalls", "_disable_current_modes", "__torch_function__"],
+            "may be after the checks themselves",
+        )
+        | {
+            "cpp_extension": "compiles other code",
+            "__reduce__": "makes an object that acts when it is copied",
+        },
     },
     "ps5_experiments": {"preload": ["matplotlib.pyplot", "sklearn.datasets"]},
 }

@@ -46,7 +46,7 @@ def handed_in(folder: Path, attack: Attack) -> Iterator[Path]:
         world = World(here, here / "open", 9, here / "socket")
         world.open_folder.mkdir()
         exercise = nbformat.read(here / f"exercises/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", as_version=4)
-        hand_in(attack.write, exercise, world, here / "course/submitted" / STUDENT / ASSIGNMENT)
+        hand_in(ATTACKS, attack.name, exercise, world, here / "course/submitted", STUDENT)
         yield here
 
 

@@ -31,10 +31,24 @@ SUSPICIOUS = (
     ("subprocess", "starts other programs"),
     ("__import__", "imports under another name"),
     ("import_module", "imports under another name"),
+    ("getattr(", "looks for something under a name that is not written out"),
+    ("vars(", "looks for something under a name that is not written out"),
+    ("globals(", "looks for something under a name that is not written out"),
+    ("__dict__", "looks for something under a name that is not written out"),
+    ("__getattribute__", "looks for something under a name that is not written out"),
+    ("attrgetter", "looks for something under a name that is not written out"),
+    ("methodcaller", "looks for something under a name that is not written out"),
+    ("eval(", "runs code that is made on the way"),
+    ("exec", "runs code that is made on the way"),
+    ("compile(", "runs code that is made on the way"),
     ("site-packages", "names the folder of installed packages"),
     ("/proc", "names the folder of the running processes"),
 )
-"""Names, and what code that uses them does."""
+"""Names, and what code that uses them does.
+
+A name with a dot before it is that of something in a module or an object. One with a bracket after it is
+that of a function that is called, ``getattr(`` only where it asks for what is not written out.
+"""
 
 LONGEST = 200_000
 """The longest cell that is looked through, in characters."""
@@ -58,6 +72,10 @@ def flags(sources: Iterable[str], more: Iterable[tuple[str, str]] = ()) -> list[
     --------
     >>> flags(["import gc", "print(1)"])
     ['gc: looks through all objects in memory, in `import gc`']
+    >>> flags(["def norm(x): return x", "library.norm(1)"], [(".norm", "is not your own")])
+    ['.norm: is not your own, in `library.norm(1)`']
+    >>> flags(["layer.eval(), getattr(layer, 'eps')", "getattr(library, 'no' + 'rm')"])
+    ["getattr(: looks for something under a name that is not written out, in `getattr(library, 'no' + 'rm')`"]
     """
     wanted = dict((*SUSPICIOUS, *more))
     found: dict[str, str] = {}
@@ -93,13 +111,19 @@ def _names_of(node):
         yield node.id
     elif isinstance(node, ast.Attribute):
         yield node.attr
+        yield f".{node.attr}"
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        asks_for_text = all(isinstance(argument, ast.Constant) for argument in node.args[1:])
+        if not (node.func.id == "getattr" and asks_for_text):
+            yield f"{node.func.id}("
     elif isinstance(node, ast.Import | ast.ImportFrom):
         for alias in node.names:
+            yield f".{alias.name}"
             name = f"{getattr(node, 'module', None) or ''}.{alias.name}".strip(".")
             yield from name.split(".")
             yield from (name[: end.start()] for end in re.finditer(r"\.|$", name))
     elif isinstance(node, ast.FunctionDef):
         yield node.name
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
+        yield from (node.value, f".{node.value}")
         yield from (word for word in ("site-packages", "/proc") if word in node.value)

@@ -38,7 +38,8 @@ def salted(salt: bytes) -> Iterator[None]:
     """While it is entered, secret seeds draw other cases than without, and others for each `salt`.
 
     For graders: with a salt for each learner, what one learner sees of the hidden cases is of no
-    use to another. Cases of the public seed stay as learners see them.
+    use to another. Cases of the public seed stay as learners see them. Nothing has been checked yet
+    when it is entered: no report counts what another learner's functions have passed.
 
     Parameters
     ----------
@@ -55,10 +56,13 @@ def salted(salt: bytes) -> Iterator[None]:
     ...     report("batchnorm_inference", batchnorm_inference, seed=1).passed
     True
     """
-    token = _salt.set(tuple(salt))
+    global PROGRESS
+    token, before = _salt.set(tuple(salt)), PROGRESS
+    PROGRESS = Progress()
     try:
         yield
     finally:
+        PROGRESS = before
         _salt.reset(token)
 
 

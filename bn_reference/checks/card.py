@@ -32,7 +32,7 @@ def card(report: Report) -> str:
     return (
         f"<div role='group' aria-label='Check of {escape(report.name)}' style='border-left:4px solid "
         f"{TONES[state]};padding:.5em 1em;margin:.3em 0;max-width:52em;overflow-wrap:anywhere'>"
-        f"<div role='heading' aria-level='4' style='font-weight:bold'>{escape(report.headline)}</div>"
+        f"<div role='heading' aria-level='3' style='font-weight:bold'>{escape(report.headline)}</div>"
         + (f"<ul role='list' style='{LIST}'>{rows}</ul>" if rows else "")
         + "".join(_below(f"<b>{escape(sentence)}</b>") for sentence in report.shown_advice)
         + (_evidence(report.evidence) if report.evidence else "")

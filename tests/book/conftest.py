@@ -1,4 +1,4 @@
-"""The built book and a browser to look at it with, which several modules share."""
+"""The built book and how to serve it, which several modules share."""
 
 import contextlib
 import functools
@@ -7,7 +7,6 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.course import ROOT, run
 
@@ -23,15 +22,6 @@ def site(tmp_path_factory):
         shutil.copy(ROOT / name, copy)
     run("jupyter-book", "build", "-W", "-n", "--keep-going", "--all", ".", cwd=copy)
     return copy / "_build/html"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """The system's Chromium, or else the one that Playwright installs."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        yield browser
-        browser.close()
 
 
 class _Quiet(SimpleHTTPRequestHandler):

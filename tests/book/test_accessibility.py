@@ -1,12 +1,9 @@
 """Can everybody read the pages, as far as axe-core can tell?"""
 
-from pathlib import Path
-
 import pytest
 
+from tests.axe import AXE, violations
 from tests.book.pages import PAGES
-
-AXE = Path(__file__).parent / "axe/axe.min.js"
 
 READY = """async () => {
     await window.MathJax?.startup.promise;
@@ -15,11 +12,6 @@ READY = """async () => {
     document.getAnimations().forEach((animation) => animation.finish());
 }"""
 """Formulas are set and nothing is folded or fading in: axe passes over what cannot be seen."""
-
-VIOLATIONS = """async () => {
-    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
-    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -42,4 +34,4 @@ def test_page_has_no_violation(tab, page):
         tab.emulate_media(color_scheme=scheme)
         tab.locator(f"html[data-theme={scheme}]").wait_for()
         tab.evaluate(READY)
-        assert tab.evaluate(VIOLATIONS) == [], scheme
+        assert violations(tab) == [], scheme

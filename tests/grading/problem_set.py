@@ -18,19 +18,19 @@ c.TrustedGrader.memory = 300 << 20
 """
 
 
-def release(course: Path) -> None:
+def release(course: Path, assignment: str = ASSIGNMENT, settings: str = SETTINGS) -> None:
     """Copy what belongs to the problem set, and release it."""
     text_alone = shutil.ignore_patterns("*.ipynb")
-    shutil.copytree(ROOT / "solutions" / ASSIGNMENT, course / "solutions" / ASSIGNMENT, ignore=text_alone)
-    (course / "nbgrader_config.py").write_text((ROOT / "nbgrader_config.py").read_text() + SETTINGS)
+    shutil.copytree(ROOT / "solutions" / assignment, course / "solutions" / assignment, ignore=text_alone)
+    (course / "nbgrader_config.py").write_text((ROOT / "nbgrader_config.py").read_text() + settings)
     (course / "course").mkdir()
-    run("jupytext", "--quiet", "--to", "ipynb", f"solutions/{ASSIGNMENT}/{ASSIGNMENT}.md", cwd=course)
-    run("nbgrader", "generate_assignment", ASSIGNMENT, cwd=course)
+    run("jupytext", "--quiet", "--to", "ipynb", f"solutions/{assignment}/{assignment}.md", cwd=course)
+    run("nbgrader", "generate_assignment", assignment, cwd=course)
 
 
-def released(course: Path) -> Path:
+def released(course: Path, assignment: str = ASSIGNMENT) -> Path:
     """The notebook that learners get."""
-    return course / "exercises" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    return course / "exercises" / assignment / f"{assignment}.ipynb"
 
 
 def gradebook(course: Path) -> Gradebook:
@@ -38,18 +38,18 @@ def gradebook(course: Path) -> Gradebook:
     return Gradebook(f"sqlite:///{course}/course/gradebook.db", "bn-course")
 
 
-def points(course: Path) -> dict[str, dict[str, float]]:
+def points(course: Path, assignment: str = ASSIGNMENT) -> dict[str, dict[str, float]]:
     """By student and function, the points of the visible and the hidden cell together."""
     with gradebook(course) as books:
         return {
-            submission.student.id: _by_function(submission)
-            for submission in books.assignment_submissions(ASSIGNMENT)
+            submission.student.id: _by_function(submission, assignment)
+            for submission in books.assignment_submissions(assignment)
         }
 
 
-def _by_function(submission):
+def _by_function(submission, assignment):
     scores = {grade.name: grade.score for notebook in submission.notebooks for grade in notebook.grades}
     return {
         function: scores[f"check_{function}"] + scores[f"hidden_{function}"]
-        for function in deserved(ASSIGNMENT).functions
+        for function in deserved(assignment).functions
     }

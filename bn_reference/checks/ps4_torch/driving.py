@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bn_reference.checks.calling import Refused
+
 Arrays = dict[str, object]
 
 
@@ -39,6 +41,16 @@ class LibraryCalls(TorchDispatchMode):
         if self.called:
             values = (np.full(np.shape(value), np.nan) for value in values)
         return *values, self.called
+
+    def refuse(self) -> None:
+        """Fail if torch has done the work, where no output says so.
+
+        Raises
+        ------
+        Refused
+        """
+        if self.called:
+            raise Refused("torch's own normalisation did the work; write it with your own operations")
 
 
 def tensors(inputs: Arrays) -> Arrays:

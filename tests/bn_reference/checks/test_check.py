@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from bn_reference.checks import check, hint, report
+from bn_reference.checks import check, hint, report, salted
 from bn_reference.checks.plot import draw
 from bn_reference.checks.report import BOOK
 from tests.bn_reference.checks.right_answers.ps2_batchnorm import forward_with_np_var
@@ -180,3 +180,13 @@ def test_progress_counts_the_functions_of_the_problem_set(capsys):
     assert re.search(r"In this session, \d+ of \d+ functions pass\.", said)
     check("batchnorm_forward", wrong, points=2, seed=77)
     assert "In this session" not in capsys.readouterr().out
+
+
+def test_progress_is_that_of_one_learner(capsys):
+    """Does a grader that takes one learner after the other keep apart what each has passed?"""
+    with salted(b"one"):
+        check("batchnorm_forward", forward_with_np_var)
+    with salted(b"another"):
+        check("batchnorm_inference", wrong)
+    one, another = capsys.readouterr().out.split("In this session, ")[1:]
+    assert one.startswith("1 of ") and another.startswith("0 of ")

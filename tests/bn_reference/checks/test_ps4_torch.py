@@ -33,6 +33,7 @@ from tests.bn_reference.checks.wrong_answers.ps4_torch import (
     IgnoresTraining,
     KeepsTensorsOnCtx,
     LibraryFunction,
+    LibraryInBackward,
     LibraryInForward,
     LibraryModule,
     MomentumSwapped,
@@ -56,6 +57,7 @@ from tests.bn_reference.checks.wrong_answers.ps4_torch import (
     layer_norm_of_library,
     sync_alone,
     sync_of_averages,
+    sync_of_library,
     sync_that_forgets_empty_shards,
 )
 from tests.tolerances import assert_close
@@ -131,9 +133,14 @@ def test_other_wrong_answers_lose_points(name, answer):
 
 
 @pytest.mark.parametrize(
-    ("name", "answer", "_"), [row for row in DIAGNOSED if row[2] == "library_does_the_work"]
+    ("name", "answer"),
+    [
+        *((name, answer) for name, answer, mistake in DIAGNOSED if mistake == "library_does_the_work"),
+        ("batchnorm_function_twice", LibraryInBackward),
+        ("sync_batchnorm", sync_of_library),
+    ],
 )
-def test_handing_over_to_the_library_earns_nothing(name, answer, _):
+def test_handing_over_to_the_library_earns_nothing(name, answer):
     """Is torch's own function worth no points?"""
     assert report(name, answer, 6).points(1) == 0
 

@@ -23,6 +23,19 @@ def batchnorm_forward(x, gamma, beta, eps=1e-5):
 """
 """What they want points for: it earns none."""
 
+RIGHT_COMBINE = """
+def combine_moments(count_a, mean_a, var_a, count_b, mean_b, var_b):
+    count = count_a + count_b
+    a, b = count_a / count, count_b / count
+    if count_a == 0 or count_b == 0:
+        return (count, mean_a, var_a) if count_b == 0 else (count, mean_b, var_b)
+    return count, a * mean_a + b * mean_b, a * var_a + b * var_b + a * b * (mean_a - mean_b) ** 2
+"""
+"""The honest part of those who attack the problem set with torch, worth 2 points."""
+
+OWN_OPERATIONS = 2 * 2 / 9
+"""What is left of a `layer_norm` that is wrong everywhere: it is made of its own operations."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -77,10 +90,12 @@ class Submission:
         """Write an answer into the cell of this name."""
         self.cell(grade_id).source = dedent(source).strip()
 
-    def own(self, source: str, before: str = "batchnorm_forward") -> None:
-        """Add a cell before the one of this name."""
+    def own(self, source: str, before: str = "") -> None:
+        """Add a cell before the one of this name, or before the first that is to be answered."""
+        answers = (cell.metadata.get("nbgrader", {}) for cell in self.notebook.cells)
+        first = next(details["grade_id"] for details in answers if details.get("solution"))
         cell = nbformat.v4.new_code_cell(dedent(source).strip())
-        self.notebook.cells.insert(self.place(before), cell)
+        self.notebook.cells.insert(self.place(before or first), cell)
 
     def attach(self, name: str, data: bytes) -> None:
         """Hand in another file beside the notebook."""
@@ -89,7 +104,7 @@ class Submission:
     @property
     def path(self) -> Path:
         """The file of the notebook."""
-        return self.folder / "ps2_batchnorm.ipynb"
+        return self.folder / f"{self.folder.name}.ipynb"
 
 
 @dataclass(frozen=True)
@@ -125,34 +140,55 @@ class Attack:
         return self.write.__name__
 
 
-ATTACKS: dict[str, Attack] = {}
-"""All attacks, by name."""
+class Attacks(dict[str, Attack]):
+    """All attacks on one problem set, by name.
 
-
-def attack(
-    reason: str = "", remark: str = "", flag: str = "", spoils: bool = False, **deserves: float
-) -> Callable[[Callable], Callable]:
-    """Enter a function into `ATTACKS`.
-
-    Its submission starts with `RIGHT_UPDATE`, which deserves its 3 points unless said otherwise,
-    and with `WRONG_FORWARD`, which deserves none.
+    Parameters
+    ----------
+    assignment : str
+    start : dict of str to str
+        The answers, by grade id, that a submission starts with.
+    deserves : dict of str to float
+        What these deserve, by function; 0 for all others.
     """
 
-    def enter(write):
-        earned = {} if reason else {"update_running_statistics": 3.0}
-        ATTACKS[write.__name__] = Attack(write, earned | deserves, reason, remark, flag, spoils)
-        return write
+    def __init__(self, assignment: str, start: Mapping[str, str], deserves: Mapping[str, float]):
+        self.assignment, self.start, self._deserves = assignment, start, deserves
 
-    return enter
+    def enter(
+        self, reason: str = "", remark: str = "", flag: str = "", spoils: bool = False, **deserves: float
+    ) -> Callable[[Callable], Callable]:
+        """Enter a function here; its honest parts deserve their points unless said otherwise."""
+
+        def enter(write):
+            earned = {} if reason else self._deserves
+            self[write.__name__] = Attack(write, {**earned, **deserves}, reason, remark, flag, spoils)
+            return write
+
+        return enter
 
 
-def hand_in(write: Callable[[Submission], bytes | None], exercise: NotebookNode, world: World, folder: Path):
-    """Let the function `write` hand in what it makes of the exercise."""
+ATTACKS = Attacks(
+    "ps2_batchnorm",
+    {"update_running_statistics": RIGHT_UPDATE, "batchnorm_forward": WRONG_FORWARD},
+    {"update_running_statistics": 3.0},
+)
+attack = ATTACKS.enter
+
+TORCH_ATTACKS = Attacks("ps4_torch", {"combine_moments": RIGHT_COMBINE}, {"combine_moments": 2.0})
+torch_attack = TORCH_ATTACKS.enter
+
+
+def hand_in(
+    attacks: Attacks, name: str, exercise: NotebookNode, world: World, submitted: Path, student: str = ""
+) -> None:
+    """Let an attack hand in what it makes of the exercise, as `student` or under its own name."""
+    folder = submitted / (student or name) / attacks.assignment
     folder.mkdir(parents=True)
     submission = Submission(deepcopy(exercise), world, folder)
-    submission.answer("update_running_statistics", RIGHT_UPDATE)
-    submission.answer("batchnorm_forward", WRONG_FORWARD)
-    data = write(submission)
+    for answer in attacks.start.items():
+        submission.answer(*answer)
+    data = attacks[name].write(submission)
     if data is None:
         data = json.dumps(submission.notebook).encode()
     if not submission.path.exists() and not submission.path.is_symlink():

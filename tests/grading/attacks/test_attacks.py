@@ -18,6 +18,7 @@ from grading.books import gradings
 from grading.sample_class import hand_in as sample_class_hands_in
 from tests.course import ROOT, run
 from tests.grading.attacks import cells, delegating, ending, files, looking, protocol, verdicts
+from tests.grading.attacks.processes import command_lines
 from tests.grading.attacks.submission import ATTACKS, World, hand_in
 from tests.grading.deserved import deserved
 from tests.grading.problem_set import ASSIGNMENT, ROUNDING, gradebook, points, release, released
@@ -66,8 +67,8 @@ def aftermath(tmp_path_factory):
         for student in course.glob("course/submitted/*"):
             if student.name not in NEIGHBOURS:
                 shutil.rmtree(student)
-        for name, each in ATTACKS.items():
-            hand_in(each.write, exercise, world, course / "course/submitted" / name / ASSIGNMENT)
+        for name in ATTACKS:
+            hand_in(ATTACKS, name, exercise, world, course / "course/submitted")
         (course / "course/submitted/a\nname" / ASSIGNMENT).mkdir(parents=True)
         (course / "course/submitted/linked").symlink_to("ada")
         before = _files(course, open_folder)
@@ -89,7 +90,7 @@ def aftermath(tmp_path_factory):
     )
     with gradebook(course) as books:
         known = {each.student: each for each in gradings(books, ASSIGNMENT)}
-    return Aftermath(course, points(course), known, len(ready), before, after, _commands())
+    return Aftermath(course, points(course), known, len(ready), before, after, command_lines())
 
 
 def _listeners(path):
@@ -125,17 +126,6 @@ def _files(course, *more):
         for path in kept
         if not any(part.startswith(written) for part in path.relative_to(path.anchor).parts)
     }
-
-
-def _commands():
-    """The command lines of all processes of this machine."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except OSError:
-            continue
-    return found
 
 
 @attacks

@@ -30,6 +30,16 @@ class LibraryFunction(torch.autograd.Function):
         return *torch.autograd.grad(y, [x, weight], dout), dout.sum(0), None
 
 
+class LibraryInBackward(RecomputedInBackward):
+    @staticmethod
+    def backward(ctx, dout):
+        x, weight = ctx.saved_tensors
+        with torch.enable_grad():
+            y = functional.batch_norm(x, None, None, weight, None, training=True, eps=ctx.eps)
+            dx, dweight = torch.autograd.grad(y, [x, weight], dout, create_graph=True)
+        return dx, dweight, dout.sum(0), None
+
+
 class KeepsTensorsOnCtx(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, bias, eps):
@@ -329,6 +339,18 @@ def group_norm_of_layer(x, weight, bias, eps, num_groups):
 def sync_alone(x, weight, bias, eps, all_gather):
     mean, var = x.mean(0), x.var(0, correction=0)
     return weight * (x - mean) / torch.sqrt(var + eps) + bias, len(x), mean, var
+
+
+def sync_of_library(x, weight, bias, eps, all_gather):
+    counts = [int(count) for count in all_gather(torch.tensor([len(x)]))]
+    padded = x.new_zeros(max(counts), x.shape[1])
+    padded[: len(x)] = x
+    joined = torch.cat([shard[:count] for shard, count in zip(all_gather(padded), counts, strict=True)])
+    mean, var = joined.new_zeros(2, x.shape[1])
+    functional.batch_norm(joined, mean, var, training=True, momentum=1.0)
+    var = var * (len(joined) - 1) / len(joined)
+    y = functional.batch_norm(x, mean, var, weight, bias, eps=eps) if len(x) else x
+    return y, len(joined), mean, var
 
 
 def sync_of_averages(x, weight, bias, eps, all_gather):
