@@ -77,6 +77,7 @@ def test_cards_have_no_violation(notebook, theme):
     notebook.page.locator(f"{CARD} details").evaluate_all("all => all.forEach((one) => (one.open = true))")
     # axe-core passes over the colours of what is out of sight, or in a body without height.
     notebook.page.add_style_tag(content="body { height: 100vh }")
-    for card in notebook.page.locator(CARD).all():
-        expect(card).to_be_in_viewport()
+    for card in (cards := notebook.page.locator(CARD)).all():
+        cards.first.scroll_into_view_if_needed()
+        expect(card).to_be_in_viewport(timeout=30_000)
     assert violations(notebook.page, CARD) == []
