@@ -12,7 +12,7 @@ import jupytext
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "book" / "solutions"
 MARKER = re.compile(r"^ *### (BEGIN|END) SOLUTION *\n?", re.MULTILINE)
-FENCE = "````"
+FENCE = "::::"  # of backticks would have none in its title
 
 
 def page(notebook: Path) -> str:
@@ -31,21 +31,26 @@ def page(notebook: Path) -> str:
         f"# Solutions to {title[0].lower()}{title[1:]}",
         f"One way to write each function of {{doc}}`the exercise </exercises/{name}/{name}>`. Yours may look "
         "different and be as right. Look here when your check passes, or when all its hints have not helped.",
-        *(piece for cell in cells[1:] for piece in _pieces(cell)),
+        *_pieces(cells[1:]),
     ]
     return "\n\n".join(pieces) + "\n"
 
 
-def _pieces(cell) -> Iterator[str]:
-    grading = cell.metadata.get("nbgrader", {})
-    if grading.get("solution"):
-        text = MARKER.sub("", cell.source).strip()
-        is_code = cell.cell_type == "code"
-        title = f"`{grading['grade_id']}`" if is_code else "In words"
-        body = f"```python\n{text}\n```" if is_code else text
-        yield f"{FENCE}{{dropdown}} {title}\n{body}\n{FENCE}"
-    elif cell.cell_type == "markdown":
-        yield from re.findall(r"^## .+", cell.source, re.MULTILINE)
+def _pieces(cells) -> Iterator[str]:
+    """Each solution in a fold, and before it the titles of its part."""
+    titles = []
+    for cell in cells:
+        grading = cell.metadata.get("nbgrader", {})
+        if grading.get("solution"):
+            text = MARKER.sub("", cell.source).strip()
+            is_code = cell.cell_type == "code"
+            title = f"`{grading['grade_id']}`" if is_code else "In words"
+            body = f"```python\n{text}\n```" if is_code else text
+            yield from titles
+            yield f"{FENCE}{{dropdown}} {title}\n{body}\n{FENCE}"
+            titles = []
+        elif cell.cell_type == "markdown":
+            titles = re.findall(r"^## .+", cell.source, re.MULTILINE) or titles
 
 
 def setup(app):
