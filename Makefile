@@ -18,7 +18,7 @@ SOURCES := $(wildcard solutions/*/*.md)
 REFERENCE := $(shell find bn_reference -name '*.py')
 GRADING := $(wildcard grading/*.py grading/inside/*.py) nbgrader_config.py
 SAMPLES := $(wildcard samples/*/*.md)
-CHAPTERS := $(shell find book -type f -not -name '*.pyc') $(wildcard benchmarks/results/*.json) _config.yml _toc.yml
+CHAPTERS := $(shell find book -type f -not -name '*.pyc' -not -path 'book/solutions/*') $(wildcard benchmarks/results/*.json) _config.yml _toc.yml
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -106,4 +106,4 @@ lint: environment
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf _build course $(DONE)/exercises $(DONE)/book $(DONE)/grades $(DONE)/feedback
+	rm -rf _build book/solutions course $(DONE)/exercises $(DONE)/book $(DONE)/grades $(DONE)/feedback

@@ -16,7 +16,7 @@ from tests.course import ROOT, run
 def site(tmp_path_factory):
     """The book built from a clean copy, every chapter run; warnings are errors."""
     copy = tmp_path_factory.mktemp("book")
-    for name in ("book", "exercises", "benchmarks"):
+    for name in ("book", "exercises", "solutions", "benchmarks"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, copy)

@@ -2,12 +2,18 @@
 
 import yaml
 
-from tests.course import ROOT
+from tests.course import ASSIGNMENTS, ROOT
 
 _CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text())
 
+SOLUTIONS = [f"book/solutions/{name}" for name in ASSIGNMENTS]
+"""The pages that the build makes; the table of contents has a pattern for them."""
+
 CHAPTERS = [_CONTENTS["root"]] + [
-    chapter["file"] for part in _CONTENTS["parts"] for chapter in part["chapters"]
+    page
+    for part in _CONTENTS["parts"]
+    for entry in part["chapters"]
+    for page in ([entry["file"]] if "file" in entry else SOLUTIONS)
 ]
 """What the previous and next buttons lead through."""
 
