@@ -32,7 +32,7 @@ help:
 	@echo 'make lab      do the exercises in JupyterLab'
 	@echo 'make bench    accuracy and speed beside torch, grading beside nbgrader (half an hour; wants a quiet machine)'
 	@echo 'make bench-cuda    speed on a GPU, beside torch (up to six minutes)'
-	@echo 'make lint     check the style of the code'
+	@echo 'make lint     check the style of the code, and the spelling'
 	@echo 'make clean    remove what was built; keeps the environment'
 
 course: environment exercises book grade
@@ -104,6 +104,7 @@ bench-cuda: environment
 lint: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 clean:
 	rm -rf _build book/solutions course $(DONE)/exercises $(DONE)/book $(DONE)/grades $(DONE)/feedback
