@@ -22,7 +22,7 @@ CHAPTERS := $(shell find book -type f -not -name '*.pyc' -not -path 'book/soluti
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help course test environment exercises book grade bench bench-cuda serve lab lint clean
+.PHONY: help course test environment exercises book grade bench bench-cuda serve lab lint links clean
 
 help:
 	@echo 'make course   set everything up: exercises, book, and a sample class graded by nbgrader'
@@ -33,6 +33,7 @@ help:
 	@echo 'make bench    accuracy and speed beside torch, grading beside nbgrader (half an hour; wants a quiet machine)'
 	@echo 'make bench-cuda    speed on a GPU, beside torch (up to six minutes)'
 	@echo 'make lint     check the style of the code, and the spelling'
+	@echo 'make links    ask every address in the book whether it is still there (needs the Internet)'
 	@echo 'make clean    remove what was built; keeps the environment'
 
 course: environment exercises book grade
@@ -105,6 +106,10 @@ lint: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+
+# In a folder of its own: the builder would write into the book.
+links: exercises
+	$(BIN)/jupyter-book build --all --builder linkcheck --path-output _build/links .
 
 clean:
 	rm -rf _build book/solutions course $(DONE)/exercises $(DONE)/book $(DONE)/grades $(DONE)/feedback
