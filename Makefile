@@ -18,11 +18,11 @@ SOURCES := $(wildcard solutions/*/*.md)
 REFERENCE := $(shell find bn_reference -name '*.py')
 GRADING := $(wildcard grading/*.py grading/inside/*.py) nbgrader_config.py
 SAMPLES := $(wildcard samples/*/*.md)
-CHAPTERS := $(shell find book -type f -not -name '*.pyc') $(wildcard benchmarks/results/*.json) _config.yml _toc.yml
+CHAPTERS := $(shell find book -type f -not -name '*.pyc' -not -path 'book/solutions/*') $(wildcard benchmarks/results/*.json) _config.yml _toc.yml
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help course test environment exercises book pdf grade bench bench-cuda bench-pages serve lab lint clean
+.PHONY: help course test environment exercises book pdf grade bench bench-cuda bench-pages serve lab lint links clean
 
 help:
 	@echo 'make course   set everything up: exercises, book, and a sample class graded by nbgrader'
@@ -34,7 +34,8 @@ help:
 	@echo 'make bench    accuracy and speed beside torch, grading beside nbgrader (half an hour; wants a quiet machine)'
 	@echo 'make bench-cuda    speed on a GPU, beside torch (up to six minutes)'
 	@echo 'make bench-pages   how soon the pages of the book are painted, in Chromium'
-	@echo 'make lint     check the style of the code'
+	@echo 'make lint     check the style of the code, and the spelling'
+	@echo 'make links    ask every address in the book whether it is still there (needs the Internet)'
 	@echo 'make clean    remove what was built; keeps the environment'
 
 course: environment exercises book grade
@@ -120,6 +121,11 @@ bench-pages: book
 lint: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+# In a folder of its own: the builder would write into the book.
+links: exercises
+	$(BIN)/jupyter-book build --all --builder linkcheck --path-output _build/links .
 
 clean:
-	rm -rf _build course $(DONE)/exercises $(DONE)/book $(DONE)/pdf $(DONE)/grades $(DONE)/feedback
+	rm -rf _build book/solutions course $(DONE)/exercises $(DONE)/book $(DONE)/pdf $(DONE)/grades $(DONE)/feedback

@@ -51,7 +51,7 @@ def fold_batchnorm(
     Notes
     -----
     Ioffe & Szegedy 2015 (arXiv 1502.03167), Algorithm 2, line 11, put after
-    ``W x + b``; Jacob et al. 2018 (arXiv 1712.05877), on batch normalization folding.
+    ``W x + b``; Jacob et al. 2018 (arXiv 1712.05877), on Batch Normalization folding.
 
     Examples
     --------

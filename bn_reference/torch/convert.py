@@ -1,7 +1,7 @@
 """Turn the batch-norm layers of a model into ours, and back.
 
 A converted layer holds the very parameters, buffers and hooks of the one that it replaces, so
-that an optimizer which knows the one goes on with the other, and a handle that
+that an optimiser which knows the one goes on with the other, and a handle that
 ``register_forward_hook`` gave still removes its hook.
 """
 

@@ -92,13 +92,13 @@ MISTAKES = (
     ),
     Mistake(
         "statistics_of_each_image",
-        "Your statistics are taken for each image by itself (axes 2 and 3). That is instance normalization. "
-        "Batch normalization averages over the batch too: axes 0, 2 and 3.",
+        "Your statistics are taken for each image by itself (axes 2 and 3). That is Instance Normalization. "
+        "Batch Normalization averages over the batch too: axes 0, 2 and 3.",
         _with_axes(2, 3),
     ),
     Mistake(
         "statistics_over_channels",
-        "Your statistics run over the channels of each example (axes 1, 2 and 3). That is layer normalization. "
+        "Your statistics run over the channels of each example (axes 1, 2 and 3). That is Layer Normalization. "
         "Keep the channels apart: axes 0, 2 and 3.",
         _with_axes(1, 2, 3),
     ),

@@ -268,7 +268,7 @@ FORWARD = Spec(
         ),
         Mistake(
             "statistics_of_each_example",
-            "Your statistics run along each example (axis 1). That is layer normalization. Batch normalization "
+            "Your statistics run along each example (axis 1). That is Layer Normalization. Batch Normalization "
             "takes them over the batch, axis 0: one mean for each feature.",
             {"mean": lambda i, v: i["x"].mean(1), "var": lambda i, v: i["x"].var(1)},
         ),

@@ -134,7 +134,7 @@ CONVOLUTIONAL = Spec(
         *_wrong_axes(
             "image_alone",
             (2, 3),
-            "each image by itself. That is instance normalization. Take the batch too: the axes 0, 2 and 3.",
+            "each image by itself. That is Instance Normalization. Take the batch too: the axes 0, 2 and 3.",
         ),
         *_wrong_axes(
             "all_but_the_last_axis",
@@ -144,7 +144,7 @@ CONVOLUTIONAL = Spec(
         *_wrong_axes(
             "each_example",
             (1, 2, 3),
-            "each example. That is layer normalization. Keep axis 1, the channels, and take 0, 2 and 3.",
+            "each example. That is Layer Normalization. Keep axis 1, the channels, and take 0, 2 and 3.",
         ),
         Mistake(
             "m_is_batch_size",

@@ -126,14 +126,14 @@ MODULE_STATE = Spec(
         Mistake(
             "buffers_as_plain_attributes",
             "Your running statistics and their count are not buffers. A plain tensor attribute is not saved by "
-            "state_dict, and does not move with the layer; a Parameter would be handed to the optimizer. Use "
+            "state_dict, and does not move with the layer; a Parameter would be handed to the optimiser. Use "
             "self.register_buffer.",
             {"buffers": lambda i, v: np.zeros(3), "follows_dtype": none, "follows_device": none},
         ),
         Mistake(
             "running_statistics_as_plain_attributes",
             "Your running_mean and running_var are not buffers. A plain tensor attribute is not saved by state_dict, and "
-            "does not move with the layer; a Parameter would be handed to the optimizer. Use self.register_buffer.",
+            "does not move with the layer; a Parameter would be handed to the optimiser. Use self.register_buffer.",
             {"buffers": lambda i, v: np.array([0, 0, 1])},
         ),
         Mistake(
@@ -150,7 +150,7 @@ MODULE_STATE = Spec(
         ),
         Mistake(
             "parameters_not_registered",
-            "Your weight and bias are not parameters: an optimizer given layer.parameters() would not train them. Wrap "
+            "Your weight and bias are not parameters: an optimiser given layer.parameters() would not train them. Wrap "
             "each in torch.nn.Parameter, and assign it to self after super().__init__().",
             {"parameters": lambda i, v: np.zeros(2)},
         ),

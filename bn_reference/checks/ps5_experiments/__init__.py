@@ -1,4 +1,4 @@
-"""Specs of problem set 5: measuring what batch normalization does to training."""
+"""Specs of problem set 5: measuring what Batch Normalization does to training."""
 
 from bn_reference.checks.ps5_experiments.depth import DEPTH
 from bn_reference.checks.ps5_experiments.gap import GAP
