@@ -29,7 +29,7 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from grading.grade import Graded
@@ -90,10 +90,21 @@ def open_gradebook(db_url: str, course_id: str) -> api.Gradebook:
     gradebook = api.Gradebook(url.render_as_string(hide_password=False), course_id)
     if url.get_backend_name() == "sqlite":
         _begin_as_writer(gradebook.engine)
-    TABLES.create_all(gradebook.engine)
-    for index in INDEXES:
-        index.create(gradebook.engine, checkfirst=True)
+    _add_tables(gradebook.engine)
     return gradebook
+
+
+def _add_tables(engine: Engine) -> None:
+    """Make what is not there yet; another grader may do so at the same moment."""
+    for tried in range(1, TRIES + 1):
+        try:
+            TABLES.create_all(engine)
+            for index in INDEXES:
+                index.create(engine, checkfirst=True)
+            return
+        except DBAPIError:
+            if tried == TRIES:
+                raise
 
 
 def _begin_as_writer(engine: Engine) -> None:
