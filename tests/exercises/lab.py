@@ -57,7 +57,8 @@ class Notebook:
 
     def __init__(self, page: Page, address: str, path: str):
         self.page = page
-        page.goto(address)
+        # Without `reset`, JupyterLab would open what the notebook before left open, too.
+        page.goto(f"{address}&reset")
         page.wait_for_function("window.jupyterapp")
         page.evaluate(OPEN, path)
 
