@@ -6,7 +6,7 @@ The function itself is never seen here: `calling` has called it, and hands over 
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -63,7 +63,7 @@ def _judge(spec: Spec, cases: Sequence[Case], outcomes: list[Outcome]) -> Report
     stopped_by, stopped_gist = errors.pop() if len(errors) == 1 else ("", "")
     mistakes = _diagnose(spec, trials)
     results = [_judge_part(spec, part, trials, mistakes) for part in spec.parts]
-    results.append(_judge_interface(trials, earned=any(result.credit > 0 for result in results)))
+    results = _let_wait((*spec.parts, INTERFACE), [*results, _judge_interface(trials)])
     slow = next((trial.slow for trial in trials if trial.slow), "")
     diagnoses = [*(mistake.says for mistake in mistakes), *_guesses(spec, trials, mistakes), slow]
     troubled = _troubled(spec.parts, results)
@@ -226,7 +226,16 @@ def _kept(spec: Spec, part: Part, trials: list[_Trial], mistakes: list[Mistake])
     return min(mistake.keeps for mistake in behind)
 
 
-def _judge_interface(trials: list[_Trial], earned: bool) -> PartResult:
+def _let_wait(parts: tuple[Part, ...], results: list[PartResult]) -> list[PartResult]:
+    """`results`, where parts that are no merit by themselves pass only beside one that is."""
+    if any(result.credit > 0 for part, result in zip(parts, results, strict=True) if not part.waits):
+        return results
+    says = "counts once another part passes"
+    waiting = {"credit": 0.0, "problem": says, "gist": says}
+    return [replace(result, **waiting) if result.passed else result for result in results]
+
+
+def _judge_interface(trials: list[_Trial]) -> PartResult:
     for trial in trials:
         problem, gist, hint = "", "", ""
         if trial.outcome.changed:
@@ -239,10 +248,6 @@ def _judge_interface(trials: list[_Trial], earned: bool) -> PartResult:
             hint = "keepdims=True leaves an axis of length 1, and so does reshape(-1, 1)."
         if problem:
             return PartResult(INTERFACE.title, INTERFACE.weight, 0.0, problem, trial.case.name, hint, gist)
-    if not earned:
-        # Leaving the inputs alone is no merit of a function that gets nothing right.
-        waits = "counts once another part passes"
-        return PartResult(INTERFACE.title, INTERFACE.weight, 0.0, waits, gist=waits)
     return PartResult(INTERFACE.title, INTERFACE.weight)
 
 

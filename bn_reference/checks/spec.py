@@ -79,6 +79,9 @@ class Part:
     nudge, hint, source : str
         The ladder of help for the learner who fails it: where to look, then the idea, then the line
         of the paper or the chapter that says it. Where no named mistake fits, `hint` is the advice.
+    waits : bool
+        Whether it is no merit by itself, such as leaving the inputs alone: it counts once a part that
+        does not wait has earned something.
     """
 
     title: str
@@ -88,9 +91,10 @@ class Part:
     hint: str = ""
     nudge: str = ""
     source: str = ""
+    waits: bool = False
 
 
-INTERFACE = Part("inputs left unchanged, outputs in the stated shapes", 1, nodes=())
+INTERFACE = Part("inputs left unchanged, outputs in the stated shapes", 1, nodes=(), waits=True)
 """The part that every spec has besides its own."""
 
 

@@ -178,6 +178,7 @@ FUNCTION_BACKWARD = Spec(
             nudge="Which line of your class does the work?",
             hint="Write the closed form with sums and means. torch's own batch norm is what you are rebuilding.",
             source="The table of Part 1 says what may be used.",
+            waits=True,
         ),
     ),
     mistakes=(

@@ -76,6 +76,7 @@ FUNCTION_FORWARD = Spec(
             nudge="Which line of your forward does the normalising?",
             hint="Write the formulas with mean, sqrt and the like. torch's own batch norm is what you are rebuilding.",
             source="The table of Part 1 says what may be used.",
+            waits=True,
         ),
     ),
     mistakes=(

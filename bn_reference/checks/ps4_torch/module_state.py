@@ -115,6 +115,7 @@ MODULE_STATE = Spec(
             nudge="What does your class inherit from, and which line of it does the normalising?",
             hint="Inherit from torch.nn.Module, and write forward with your BatchNormFunction, or mean, sqrt and the like.",
             source="The text of Part 3.",
+            waits=True,
         ),
     ),
     mistakes=(

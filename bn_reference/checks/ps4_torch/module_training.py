@@ -195,6 +195,7 @@ MODULE_TRAINING = Spec(
             nudge="Which line of your class does the normalising?",
             hint="Use BatchNormFunction of Part 1, or mean, sqrt and the like.",
             source="The table of Part 3.",
+            waits=True,
         ),
     ),
     mistakes=(

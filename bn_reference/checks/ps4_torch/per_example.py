@@ -72,6 +72,7 @@ def parts(axes_hint: str, nudge: str, section: str, edge_title: str) -> tuple[Pa
             nudge="Which line does the normalising?",
             hint="Write it with mean, sqrt and reshape. torch's own functions are what you are rebuilding.",
             source="The text of Part 4.",
+            waits=True,
         ),
     )
 

@@ -184,6 +184,14 @@ def test_doing_nothing_right_earns_nothing_for_good_manners():
     assert report("batchnorm_inference", function).points(10) == 0
 
 
+@pytest.mark.parametrize("name", ["layer_norm", "group_norm"])
+def test_parts_that_are_no_merit_do_not_vouch_for_each_other(name):
+    """Does a function that is wrong everywhere earn nothing, although several such parts pass?"""
+    verdict = report(name, lambda x, *others: x * 1)
+    assert verdict.points(10) == 0
+    assert [part.problem for part in verdict.parts[-2:]] == ["counts once another part passes"] * 2
+
+
 def test_named_mistake_in_a_single_output_keeps_part_of_the_points():
     """Does inference without gamma get more than inference with the batch's statistics?"""
 

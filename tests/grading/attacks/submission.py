@@ -33,9 +33,6 @@ def combine_moments(count_a, mean_a, var_a, count_b, mean_b, var_b):
 """
 """The honest part of those who attack the problem set with torch, worth 2 points."""
 
-OWN_OPERATIONS = 2 * 2 / 9
-"""What is left of a `layer_norm` that is wrong everywhere: it is made of its own operations."""
-
 
 @dataclass(frozen=True)
 class World:

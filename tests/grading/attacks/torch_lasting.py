@@ -1,6 +1,6 @@
 """Attacks with torch on the run: settings, processes and threads that are left on, and too much of all."""
 
-from tests.grading.attacks.submission import OWN_OPERATIONS, RIGHT_COMBINE, Submission, torch_attack
+from tests.grading.attacks.submission import RIGHT_COMBINE, Submission, torch_attack
 
 
 @torch_attack()
@@ -96,7 +96,7 @@ def compiled_c(submission: Submission):
     )
 
 
-@torch_attack(spoils=True, layer_norm=OWN_OPERATIONS)
+@torch_attack(spoils=True)
 def forks_in_backward(submission: Submission):
     """Comes back from backward twice, so that two processes answer."""
     submission.answer(

@@ -1,11 +1,11 @@
 """Attacks with torch by what comes back: tensors that act, and a torch that is not what it was."""
 
-from tests.grading.attacks.submission import OWN_OPERATIONS, Submission, torch_attack
+from tests.grading.attacks.submission import Submission, torch_attack
 
 WRONG = "\ndef layer_norm(x, weight, bias, eps=1e-5):\n    return x * 1"
 
 
-@torch_attack(flag="__torch_function__", layer_norm=OWN_OPERATIONS)
+@torch_attack(flag="__torch_function__")
 def tensor_subclass(submission: Submission):
     """Returns tensors of a kind of its own, which is equal to everything."""
     submission.answer(
@@ -44,7 +44,7 @@ def no_tensor_at_all(submission: Submission):
     )
 
 
-@torch_attack(layer_norm=OWN_OPERATIONS)
+@torch_attack()
 def patched_comparisons(submission: Submission):
     """Replaces what compares: in torch, in NumPy, and of every tensor."""
     submission.own("""
@@ -71,7 +71,7 @@ def patched_gradients(submission: Submission):
     submission.answer("layer_norm", WRONG)
 
 
-@torch_attack(layer_norm=OWN_OPERATIONS)
+@torch_attack()
 def hooks_on_the_callers_tensors(submission: Submission):
     """Changes, by hooks, the gradients that arrive at the inputs of whoever calls it."""
     submission.answer(
@@ -85,7 +85,7 @@ def hooks_on_the_callers_tensors(submission: Submission):
     )
 
 
-@torch_attack(flag="_getframe", layer_norm=OWN_OPERATIONS)
+@torch_attack(flag="_getframe")
 def backward_that_looks_around(submission: Submission):
     """Looks through the frames of whoever calls backward, for gradients and for what is expected."""
     submission.answer(
