@@ -2,7 +2,7 @@
 
 Every submission of ``tests/grading/attacks`` is graded twice, each time by itself: by nbgrader's own
 step, which runs here inside bubblewrap with a limit of time and memory, so that it can be tried at all;
-and by this grader. Writes ``results/attacks.json`` (about twenty minutes).
+and by this grader. Writes ``results/attacks.json`` (about half an hour).
 
 Usage: ``python -m benchmarks.attacks`` in the repository's folder.
 """
@@ -22,10 +22,20 @@ from tqdm import tqdm
 
 from benchmarks import result_files
 from benchmarks.grading_speed import ROOT, course
-from tests.grading.attacks import cells, delegating, ending, files, looking, protocol, verdicts  # noqa: F401
-from tests.grading.attacks.submission import ATTACKS, Attack, World, hand_in
+from tests.grading.attacks import (  # noqa: F401
+    cells,
+    delegating,
+    ending,
+    files,
+    looking,
+    protocol,
+    torch_delegating,
+    torch_lasting,
+    torch_values,
+    verdicts,
+)
+from tests.grading.attacks.submission import ATTACKS, TORCH_ATTACKS, Attacks, World, hand_in
 
-ASSIGNMENT = "ps2_batchnorm"
 STUDENT = "attacker"
 SECONDS = 150
 MEMORY = 8 << 30
@@ -33,20 +43,22 @@ LIMITS = """
 c.TrustedGrader.cell_seconds = 2
 c.TrustedGrader.call_seconds = 2
 c.TrustedGrader.submission_seconds = 30
-c.TrustedGrader.memory = 300 << 20
+c.TrustedGrader.memory = 500 << 20
 """
 
 
 @contextmanager
-def handed_in(folder: Path, attack: Attack) -> Iterator[Path]:
+def handed_in(folder: Path, attacks: Attacks, name: str) -> Iterator[Path]:
     """A copy of the course in which the attacker alone has handed in."""
     with tempfile.TemporaryDirectory() as copy:
         shutil.copytree(folder, copy, dirs_exist_ok=True)
         here = Path(copy)
         world = World(here, here / "open", 9, here / "socket")
         world.open_folder.mkdir()
-        exercise = nbformat.read(here / f"exercises/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", as_version=4)
-        hand_in(ATTACKS, attack.name, exercise, world, here / "course/submitted", STUDENT)
+        exercise = nbformat.read(
+            here / f"exercises/{attacks.assignment}/{attacks.assignment}.ipynb", as_version=4
+        )
+        hand_in(attacks, name, exercise, world, here / "course/submitted", STUDENT)
         yield here
 
 
@@ -60,11 +72,11 @@ def confined(folder: Path) -> list[str]:
     return [*words, "prlimit", f"--as={MEMORY}", "--nproc=200", f"--fsize={1 << 30}"]
 
 
-def points(folder: Path, prefix: list[str]) -> str:
+def points(folder: Path, assignment: str, prefix: list[str]) -> str:
     """What the attacker has after ``nbgrader autograde``, in words."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
-    command = [*prefix, shutil.which("nbgrader", path=path), "autograde", ASSIGNMENT]
+    command = [*prefix, shutil.which("nbgrader", path=path), "autograde", assignment]
     try:
         subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS, check=False
@@ -73,27 +85,34 @@ def points(folder: Path, prefix: list[str]) -> str:
         return "does not end"
     with Gradebook(f"sqlite:///{folder}/course/gradebook.db", "bn-course") as gradebook:
         try:
-            submission = gradebook.find_submission(ASSIGNMENT, STUDENT)
+            submission = gradebook.find_submission(assignment, STUDENT)
         except MissingEntry:
             return "no grade"
-        graded = (folder / f"course/autograded/{STUDENT}/{ASSIGNMENT}").exists()
+        graded = (folder / f"course/autograded/{STUDENT}/{assignment}").exists()
         return f"{submission.score:g} points" if graded else "no grade"
 
 
-def main() -> None:
-    """Try every attack on both."""
+def compare(attacks: Attacks) -> list[dict]:
+    """Try every attack on a problem set with both graders."""
     records = []
-    with course(ASSIGNMENT, plain=True) as plain, course(ASSIGNMENT, plain=False) as ours:
+    with course(attacks.assignment, plain=True) as plain, course(attacks.assignment, plain=False) as ours:
         settings = ours / "nbgrader_config.py"
         settings.write_text(settings.read_text() + LIMITS)
-        for attack in tqdm(ATTACKS.values(), unit="attack", disable=None):
+        for name, attack in tqdm(attacks.items(), unit="attack", disable=None):
             got = {}
-            for name, folder, prefix in (("plain", plain, confined), ("ours", ours, lambda folder: [])):
-                with handed_in(folder, attack) as here:
-                    got[name] = points(here, prefix(here))
+            for grader, folder, prefix in (("plain", plain, confined), ("ours", ours, lambda folder: [])):
+                with handed_in(folder, attacks, name) as here:
+                    got[grader] = points(here, attacks.assignment, prefix(here))
             deserved = sum(attack.deserves.values())
             says = (attack.write.__doc__ or "").strip()
-            records.append({"attack": attack.name, "says": says, "deserves": f"{deserved:g} points", **got})
+            record = {"assignment": attacks.assignment, "attack": name, "says": says}
+            records.append(record | {"deserves": f"{deserved:g} points", **got})
+    return records
+
+
+def main() -> None:
+    """Try all attacks."""
+    records = [record for attacks in (ATTACKS, TORCH_ATTACKS) for record in compare(attacks)]
     result_files.write("attacks", ("nbgrader",), {"records": records})
 
 
