@@ -59,6 +59,17 @@ READ = """heading => {
 """The words of a heading, without the link to itself."""
 
 
+LINK_ALL = """() => {
+    const links = document.createElement("nav");
+    links.hidden = true;
+    for (const { id } of document.querySelectorAll("article [id]:not(svg *, mjx-container *)")) {
+        links.append(Object.assign(document.createElement("a"), { href: `#${encodeURIComponent(id)}` }));
+    }
+    document.body.append(links);
+}"""
+"""Chromium notes the place of what the page itself links to; other chapters link to other things."""
+
+
 @dataclass(frozen=True)
 class Chapter:
     """A page of the book, printed."""
@@ -92,6 +103,7 @@ def print_chapters(browser, pages):
         above = json.dumps(title, ensure_ascii=False)  # CSS writes strings in the same way
         headings = tab.locator("article section[id] > h2").all()
         sections = [(h2.evaluate("h2 => h2.parentElement.id"), h2.evaluate(READ)) for h2 in headings]
+        tab.evaluate(LINK_ALL)
         tab.add_style_tag(content=NUMBERED.format(title=above, before=number - 1))
         chapters.append(Chapter(page, title, number, sections, _printed(tab)))
         number += len(chapters[-1].printed.pages)

@@ -8,7 +8,7 @@ import pytest
 from tests.book.pages import CHAPTERS
 from tests.course import ROOT
 
-PRINTED = ["book/index", "book/whitening", "book/bandwidth"]
+PRINTED = ["book/index", "book/whitening", "book/bandwidth", "book/references"]
 """Links to other chapters, formulas, folded code, a figure that moves, sections that share their names."""
 
 ON_PAPER = {"width": 658, "height": 900}
@@ -88,6 +88,29 @@ def test_links_lead_inside_or_to_the_web(print_book, joined, chapters):
     opened = {link["/Dest"][0] for link in links if "/Dest" in link and link["/Dest"][1] == "/Fit"}
     assert opened == started
     assert any(link["/Dest"][1] == "/XYZ" for link in links if "/Dest" in link)  # a figure or an equation
+
+
+def test_citation_opens_its_entry(joined, chapters):
+    """Does a citation in one chapter lead to its own line of the references, not to their first page?"""
+    first = joined.page_labels.index(str(chapters[-1].number))
+    entries = {page.indirect_reference for page in joined.pages[first:]}
+    links = [link.get_object() for page in joined.pages[:first] for link in page.get("/Annots", [])]
+    cited = [link["/Dest"] for link in links if "/Dest" in link and link["/Dest"][0] in entries]
+    assert len({tuple(place) for place in cited}) > 3
+    assert {place[1] for place in cited} == {"/XYZ"}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_paper_is_white_whatever_the_screen_is(print_book, browser, theme):
+    """Is a page printed dark on light for who reads light on dark, who then reads on as before?"""
+    tab = browser.new_page(color_scheme=theme)
+    tab.goto(print_book._address("book/whitening"))
+    themes = [tab.locator("html").get_attribute("data-theme")]
+    for event in ("beforeprint", "afterprint"):
+        tab.evaluate("name => window.dispatchEvent(new Event(name))", event)
+        themes.append(tab.locator("html").get_attribute("data-theme"))
+    assert themes == [theme, "light", theme]
+    tab.close()
 
 
 def test_formulas_are_set_and_folded_code_stays_out(texts):
