@@ -27,11 +27,11 @@ def examiner():
     sandbox.close()
 
 
-def mark(examiner, *own):
-    """The points of a wrong answer, after which the learner's `own` cells come."""
+def mark(examiner, *own, test="assert total([1, 2]) == 3"):
+    """The points that a wrong answer gets from a test, after which the learner's `own` cells come."""
     cells = [
         nbformat.v4.new_code_cell("def total(values):\n    return 0", metadata={"nbgrader": ANSWER}),
-        nbformat.v4.new_code_cell("assert total([1, 2]) == 3", metadata={"nbgrader": TEST}),
+        nbformat.v4.new_code_cell(test, metadata={"nbgrader": TEST}),
         *map(nbformat.v4.new_code_cell, own),
     ]
     remarks = examiner.mark(nbformat.v4.new_notebook(cells=cells))
@@ -44,3 +44,9 @@ def test_time_used_up_at_the_end_earns_nothing(examiner):
     points, remarks = mark(examiner, HANGS)
     assert points == 0
     assert len(remarks) == 1 and remarks[0].startswith("Cell 3 took more than")
+
+
+@pytest.mark.parametrize("test", ["%no_such_magic", "%timeit -z total", "raise SystemExit"])
+def test_test_that_fails_in_a_way_of_its_own_earns_nothing(examiner, test):
+    """Does an error count that IPython does not show as one?"""
+    assert mark(examiner, test=test) == (0, [])
