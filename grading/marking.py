@@ -21,6 +21,7 @@ from grading.answers import AnswerFailed, Branch
 from grading.definitions import Definitions, free_names
 from grading.inside import wire
 from grading.inside.display import OUTPUTS, Shell
+from grading.inside.isolation import NOTICED_LATE, WATCHING
 from grading.master import is_test
 from grading.sandbox import GRACE, Lost, Run, Sandbox
 
@@ -49,6 +50,7 @@ class Progress:
     """What is known of a notebook while it runs, and outlives the loss of its process."""
 
     until: float
+    careful: bool = False  # whether each cell waits until it is known to be within the limits
     shown: int = 0
     harmful: dict[int, str] = field(default_factory=dict)
     marked: set[int] = field(default_factory=set)
@@ -169,6 +171,9 @@ class Examiner:
                 run.say(do="keep")
             else:
                 cell.outputs = progress.within(cleaned(self._run_cell(cell.source, run, progress)))
+                if progress.careful:
+                    time.sleep(5 * WATCHING)
+                    self._run_cell("", run, progress)  # whose process has been ended does not answer
         branch, state = None, 0
         for self._at, cell in cells:
             if is_test(cell):
@@ -209,7 +214,10 @@ class Examiner:
         return [nbformat.from_dict(each) for each in outputs if each.get("name") != "stderr"]
 
     def _note_loss(self, notebook, progress, problem):
-        """Remember which cell it was; say whether to try again without it."""
+        """Remember which cell it was; say whether to try again without it, or to find out first."""
+        if problem.startswith(NOTICED_LATE) and not progress.careful:
+            progress.careful = True
+            return progress.until > time.monotonic()
         cell = notebook.cells[self._at]
         progress.harmful[self._at] = problem
         cell.outputs = [

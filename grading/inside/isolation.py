@@ -28,6 +28,9 @@ SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 WATCHING = 0.02
 """How often the first process looks at memory and processes, in seconds."""
 
+NOTICED_LATE = ("had", "used")
+"""How the reasons begin that may have come up a while before: their cause may be an earlier cell."""
+
 WRITABLE = ("/tmp", "/home", "/dev/shm")
 """The folders in which a submission may write; together no more than its `disk`."""
 
