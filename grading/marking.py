@@ -75,7 +75,7 @@ class _TestShell(Shell):
         self._main_mod_cache = {}
 
     def show_usage_error(self, exc):
-        """A magic that does not work is an error like any other; IPython would only write to stderr."""
+        """A magic that does not work is an error like any other; IPython would only write to `stderr`."""
         self._showtraceback(type(exc), exc, [f"UsageError: {exc}"])
 
     @lru_cache(maxsize=1024)  # noqa: B019, there is one shell in a process
