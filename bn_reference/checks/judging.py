@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import zip_longest
 
 import numpy as np
@@ -17,31 +17,57 @@ from bn_reference.checks.evidence import Evidence, Ladder, as_text
 from bn_reference.checks.guesses import guess
 from bn_reference.checks.report import PartResult, Report
 from bn_reference.checks.spec import INTERFACE, Case, Mistake, Part, Spec
-from bn_reference.checks.tolerance import tolerances
+from bn_reference.checks.tolerance import least_tolerances, tolerances
 
 
 @dataclass(frozen=True)
 class Key:
-    """What is right for a case, and how close is close enough.
+    """What is right for a case, and how close is close enough: worked out once, and only if it is asked for.
 
-    Attributes
+    Parameters
     ----------
-    reference : dict of str to ndarray
-        Float64, by output.
-    tolerance : dict of str to float
+    spec : Spec
+    case : Case
+    precision : type
+        Of the arithmetic that may have been used.
     """
 
-    reference: dict[str, np.ndarray]
-    tolerance: dict[str, float]
+    spec: Spec
+    case: Case
+    precision: type
+
+    @cached_property
+    def reference(self) -> dict[str, np.ndarray]:
+        """The right values in float64, by output."""
+        return self.spec.expected(self.case)
+
+    @cached_property
+    def usual(self) -> dict[str, float]:
+        """The largest absolute value of each."""
+        return {name: float(np.abs(value).max(initial=0.0)) for name, value in self.reference.items()}
+
+    @cached_property
+    def _least(self) -> dict[str, float]:
+        return least_tolerances(self.spec, self.case, self.reference, self.precision)
+
+    @cached_property
+    def tolerance(self) -> dict[str, float]:
+        """How far off each may be."""
+        return tolerances(self.spec, self.case, self.reference, self.precision)
+
+    def allows(self, off: float, name: str, value: np.ndarray) -> bool:
+        """May an output `name` be `off` from `value`, which may be of another size than the reference's?"""
+        if off <= self._least[name]:
+            return True
+        size, usual = float(np.abs(value).max(initial=0.0)), self.usual[name]
+        larger = max(1.0, size / usual) if usual and math.isfinite(size) else 1.0
+        return off <= larger * self._least[name] or off <= larger * self.tolerance[name]
 
 
 @lru_cache(maxsize=1024)
-def key(spec: Spec, case: Case) -> Key:
-    """What is right for `case`: worked out once, however many answers are tried on it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        reference = spec.expected(case)
-        return Key(reference, tolerances(spec, case, reference))
+def key(spec: Spec, case: Case, precision: type = np.float64) -> Key:
+    """The key for `case`, the same one however many answers are tried on it."""
+    return Key(spec, case, precision)
 
 
 @lru_cache(maxsize=4096)
@@ -50,14 +76,17 @@ def imitated(spec: Spec, mistake: Mistake, case: Case) -> dict[str, np.ndarray]:
     return run(spec, mistake.code, case).values
 
 
-def judge(spec: Spec, cases: Sequence[Case], outcomes: list[Outcome]) -> Report:
-    """Compare what came back with the spec, part by part, and look for named mistakes."""
+def judge(spec: Spec, cases: Sequence[Case], outcomes: list[Outcome], search: bool = True) -> Report:
+    """Compare what came back with the spec, part by part, and look for named mistakes.
+
+    Where none fits, `search` says whether to look for small slips: that takes far longer than the rest.
+    """
     with warnings.catch_warnings():  # a formula tried in vain may warn; learners should not see it
         warnings.simplefilter("ignore")
-        return _judge(spec, cases, outcomes)
+        return _judge(spec, cases, outcomes, search)
 
 
-def _judge(spec: Spec, cases: Sequence[Case], outcomes: list[Outcome]) -> Report:
+def _judge(spec, cases, outcomes, search) -> Report:
     trials = [_Trial(spec, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
     errors = {(outcome.error, outcome.gist) for outcome in outcomes}
     stopped_by, stopped_gist = errors.pop() if len(errors) == 1 else ("", "")
@@ -65,7 +94,8 @@ def _judge(spec: Spec, cases: Sequence[Case], outcomes: list[Outcome]) -> Report
     results = [_judge_part(spec, part, trials, mistakes) for part in spec.parts]
     results = _let_wait((*spec.parts, INTERFACE), [*results, _judge_interface(trials)])
     slow = next((trial.slow for trial in trials if trial.slow), "")
-    diagnoses = [*(mistake.says for mistake in mistakes), *_guesses(spec, trials, mistakes), slow]
+    guesses = _guesses(spec, trials, mistakes) if search else []
+    diagnoses = [*(mistake.says for mistake in mistakes), *guesses, slow]
     troubled = _troubled(spec.parts, results)
     hints = [] if any(diagnoses) else [part.hint for part in troubled]
     advice = (sentence for sentence in [*diagnoses, *hints, results[-1].hint] if sentence)
@@ -97,8 +127,8 @@ class _Trial:
 
     def __init__(self, spec: Spec, case: Case, outcome: Outcome):
         self.spec, self.case, self.outcome = spec, case, outcome
-        self.reference, self.tolerance = key(spec, case).reference, key(spec, case).tolerance
-        self._usual = {name: np.abs(value).max(initial=0.0) for name, value in self.reference.items()}
+        self._key = key(spec, case)
+        self.reference = self._key.reference
         self.size = max(np.size(value) for value in case.inputs.values())
         self.values = {name: self._in_shape(name, value) for name, value in outcome.values.items()}
         limit = case.seconds
@@ -121,11 +151,13 @@ class _Trial:
         self.expected = dict(self.reference)
         self.problems: dict[str, str] = {}
         for name in self.values:
+            # Who is wrong before may still be right here, having gone another way.
+            if not self._compare(name, self.reference[name]):
+                continue
             with np.errstate(all="ignore"):
                 expected = np.asarray(spec.nodes[name].formula(case.inputs, known))
                 problem = self._compare(name, expected)
-            # Who is wrong before may still be right here, having gone another way.
-            if problem and self._compare(name, self.reference[name]):
+            if problem:
                 self.problems[name], self.expected[name] = problem, expected
 
     def _in_shape(self, name, value):
@@ -142,20 +174,17 @@ class _Trial:
 
     def matches(self, mistake: Mistake) -> bool:
         """Does `mistake` give just what the learner returned?"""
-        within = self.tolerance
         if self.is_vast:
             return False
-        if mistake.precision is not np.float64:
-            within = tolerances(self.spec, self.case, self.reference, mistake.precision)
         if mistake.code is not None:
             values = imitated(self.spec, mistake, self.case)
             return bool(values) and all(
-                self.equals(name, value, within[name]) for name, value in values.items()
+                self.equals(name, value, mistake.precision) for name, value in values.items()
             )
         try:
             with np.errstate(all="ignore"):
                 return all(
-                    self.equals(name, formula(self.case.inputs, self.values), within[name])
+                    self.equals(name, formula(self.case.inputs, self.values), mistake.precision)
                     for name, formula in mistake.formulas.items()
                 )
         except (ValueError, TypeError, IndexError):  # shapes that do not fit: another mistake
@@ -171,32 +200,25 @@ class _Trial:
         combined = math.prod(map(max, zip_longest(*shapes, fillvalue=1)))
         return combined > MOST_TIMES * max(self.size, 1 << 16)
 
-    def equals(self, name: str, wrong, within: float | None = None) -> bool:
-        """Did the learner return `wrong` as `name`, to rounding?"""
-        within = self.tolerance[name] if within is None else within
+    def equals(self, name: str, wrong, precision: type = np.float64) -> bool:
+        """Did the learner return `wrong` as `name`, to rounding in this precision?"""
+        within = key(self.spec, self.case, precision)
         got, wrong = np.squeeze(self.values[name]), np.squeeze(wrong)
         if got.shape != wrong.shape:
             return False
-        off = np.abs(got - wrong).max(initial=0.0)
-        if np.isfinite(off):  # thousands of guesses are tried, and allclose takes five times as long
-            return bool(off <= within or off <= self._slack(name, wrong, within))
-        return np.allclose(got, wrong, rtol=0, atol=self._slack(name, wrong, within), equal_nan=True)
-
-    def _slack(self, name, value, within):
-        """The tolerance `within`, for a value of another size than the reference's."""
-        size, usual = np.abs(value).max(initial=0.0), self._usual[name]
-        if not np.isfinite(size) or usual == 0:
-            return within
-        return within * max(1.0, float(size / usual))
+        off = float(np.abs(got - wrong).max(initial=0.0))
+        if math.isfinite(off):  # thousands of guesses are tried, and allclose takes five times as long
+            return within.allows(off, name, wrong)
+        return np.allclose(got, wrong, rtol=0, atol=within.tolerance[name], equal_nan=True)
 
     def _compare(self, name, expected) -> str:
         got = self.values[name]
         if got.shape != expected.shape:
             return f"{name} has shape {got.shape}, expected {expected.shape}"
-        if not np.all(np.isfinite(got)):
+        if not np.isfinite(got).all():
             return f"{name} holds NaN or infinite values, expected finite numbers"
         off = np.abs(got - expected)
-        if np.max(off) <= self._slack(name, expected, self.tolerance[name]):
+        if self._key.allows(float(off.max(initial=0.0)), name, expected):
             return ""
         at = np.unravel_index(np.argmax(off), off.shape)
         where = "".join(f"[{i}]" for i in at)

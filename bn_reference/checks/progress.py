@@ -26,6 +26,10 @@ class Progress:
         self.reports[report.name] = report
         self.steps.pop(report.name, None)
 
+    def has_failed(self, name: str) -> bool:
+        """Was the function `name` wrong when it was last checked?"""
+        return name in self.reports and not self.reports[name].passed
+
     def over(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
         """For each of the functions `names`, its name and how it stands."""
         return tuple((name, self._standing(name)) for name in names)
