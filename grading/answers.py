@@ -18,7 +18,7 @@ class AnswerFailed(Exception):
 
 
 class Branch:
-    """A child of the notebook's process, in which functions are called.
+    """A child of the notebook's process, in which functions are called; or that process itself.
 
     Parameters
     ----------
@@ -26,15 +26,25 @@ class Branch:
         The notebook.
     seconds : float
         How long one call may take.
+    in_child : bool
+        In the notebook's own process a call that ends it, or takes too long, ends the notebook.
+
+    Attributes
+    ----------
+    state : int
+        Which of the states that were kept the functions see.
     """
 
-    def __init__(self, run: Run, seconds: float):
-        self._run, self._seconds = run, seconds
+    def __init__(self, run: Run, seconds: float, in_child: bool):
+        self._run, self._seconds, self._in_child = run, seconds, in_child
         self._callbacks: list[Callable] = []
-        self._number = 0
+        self._number = self.state = 0
         self.ended = ""
+        if not in_child:
+            run.say(do="call_here")
+            return
         try:
-            self._pid = run.ask(seconds, do="open").get("pid")
+            self._pid = run.ask(seconds, do="call_in_child").get("pid")
         except wire.TimedOut:
             raise run.lose("did not answer") from None
 
@@ -75,7 +85,7 @@ class Branch:
         if self.ended:
             raise AnswerFailed(self.ended)
         self._number += 1
-        self._run.say(self._refer, do=do, number=self._number, **{"with": arguments})
+        self._run.say(self._refer, do=do, number=self._number, state=self.state, **{"with": arguments})
 
     def _hear(self, seconds):
         """The next answer, after the functions of the test that it asks for have been called.
@@ -92,6 +102,8 @@ class Branch:
                     break
                 self._run.say(self._refer, **self._call_back(answer))
         except wire.TimedOut:
+            if not self._in_child:
+                raise self._run.lose("did not answer") from None
             self._kill()
             self.ended = f"took more than {seconds:g} s and was stopped"
             raise AnswerFailed(self.ended) from None

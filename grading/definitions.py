@@ -22,9 +22,17 @@ class Definitions:
 
     def read(self, source: str) -> None:
         """Take in the definitions of a cell, in plain Python."""
-        for statement in ast.parse(source).body:
-            if _is_definition(statement):
-                self._known.update(dict.fromkeys(_bound(statement), statement))
+        self._known.update(_defined(source))
+
+    def copy(self) -> "Definitions":
+        """The same, which does not change when more is read."""
+        same = Definitions()
+        same._known.update(self._known)
+        return same
+
+    def lacking(self, names: frozenset[str]) -> frozenset[str]:
+        """Those of `names` that are not defined."""
+        return names - self._known.keys()
 
     def provide(self, names: frozenset[str], namespace: dict[str, object]) -> None:
         """Put those of `names` that are defined into `namespace`, with what they need themselves."""
@@ -33,6 +41,13 @@ class Definitions:
             namespace.update(dict.fromkeys(_bound(statement)))  # so that a function may call itself
             self.provide(free_names(ast.unparse(statement)), namespace)
             exec(compile(ast.Module([statement], []), "<locked cell>", "exec"), namespace)
+
+
+@cache
+def _defined(source: str) -> dict[str, ast.stmt]:
+    """Each name that the statements of a cell define, with the statement."""
+    statements = filter(_is_definition, ast.parse(source).body)
+    return {name: statement for statement in statements for name in _bound(statement)}
 
 
 def _is_definition(statement: ast.stmt) -> bool:

@@ -35,6 +35,9 @@ IMAGE = 2 << 20
 SHOWN = 10 << 20
 """How much the learner's cells of a notebook may show together, in characters."""
 
+SOON = 1.0
+"""What takes longer, in seconds, is not run a second time where a child of its process can spare that."""
+
 
 @dataclass(frozen=True)
 class Times:
@@ -51,6 +54,7 @@ class Progress:
 
     until: float
     careful: bool = False  # whether each cell waits until it is known to be within the limits
+    in_child: bool = False  # whether the tests leave the notebook's own process alone
     shown: int = 0
     harmful: dict[int, str] = field(default_factory=dict)
     marked: set[int] = field(default_factory=set)
@@ -105,6 +109,32 @@ class _TestShell(Shell):
         return shown.outputs
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A test, and what the instructor's cells before it define."""
+
+    number: int
+    cell: NotebookNode
+    definitions: Definitions
+    source: str
+
+    @property
+    def names(self) -> frozenset[str]:
+        return free_names(self.source)
+
+
+def _look_up(branch: Branch, places: list[_Place]) -> list[dict[str, object]]:
+    """For each test, the values of the names that are not the instructor's; those that there are."""
+    wanted = [(state, sorted(place.definitions.lacking(place.names))) for state, place in enumerate(places)]
+    try:
+        found = branch.ask("look_up", wanted=wanted)
+    except AnswerFailed:
+        found = None
+    found = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    # Where something is missing, the tests will say that there is no such name.
+    return found if len(found) == len(places) else [{} for _ in places]
+
+
 class Examiner:
     """Marks notebooks, one after the other.
 
@@ -137,7 +167,6 @@ class Examiner:
         """
         self._shell.user_ns.clear()
         self._shell.init_user_ns()
-        self._definitions = Definitions()
         self._shell.execution_count = 1
         for cell in notebook.cells:
             if is_test(cell):  # without any output it would earn all points
@@ -156,36 +185,39 @@ class Examiner:
     def _go_through(self, notebook, run, progress):
         """All cells but the tests in order, then the tests, each with the names of its place.
 
-        So whatever a function has seen in a test, there is no cell left that could show it; and one child
-        of the notebook's process is enough for all tests. What is known to end everything is left out.
+        So whatever a function has seen in a test, there is no cell left that could show it; and one process
+        is enough for all tests. What is known to end everything is left out.
         """
         progress.shown = 0
-        cells = [
-            (number, cell)
-            for number, cell in enumerate(notebook.cells)
-            if cell.cell_type == "code" and number not in progress.marked.union(progress.harmful)
-        ]
-        for self._at, cell in cells:
+        start, definitions = time.monotonic(), Definitions()
+        places: list[_Place] = []
+        for self._at, cell in enumerate(notebook.cells):
+            if cell.cell_type != "code" or self._at in progress.marked.union(progress.harmful):
+                continue
             cell.execution_count = self._at + 1
             if is_test(cell):
                 run.say(do="keep")
-            else:
-                cell.outputs = progress.within(cleaned(self._run_cell(cell.source, run, progress)))
-                if progress.careful:
-                    time.sleep(5 * WATCHING)
-                    self._run_cell("", run, progress)  # whose process has been ended does not answer
-        branch, state = None, 0
-        for self._at, cell in cells:
-            if is_test(cell):
-                if branch is None or branch.ended:
-                    branch = Branch(run, progress.left(self._times.call))
-                cell.outputs = self._test(cell.source, branch, state)
-                if run.lost:
-                    raise run.lost
-                progress.marked.add(self._at)
-                state += 1
-            elif is_locked(cell):
-                self._definitions.read(self._shell.plain(cell.source))
+                places.append(_Place(self._at, cell, definitions.copy(), self._shell.plain(cell.source)))
+                continue
+            cell.outputs = progress.within(cleaned(self._run_cell(cell.source, run, progress)))
+            if progress.careful:
+                time.sleep(5 * WATCHING)
+                self._run_cell("", run, progress)  # whose process has been ended does not answer
+            if is_locked(cell):
+                definitions.read(self._shell.plain(cell.source))
+        progress.in_child = progress.in_child or time.monotonic() - start > SOON
+        branch = None
+        for state, place in enumerate(places):
+            self._at = place.number
+            if branch is None or branch.ended:
+                seconds = progress.left(self._times.call)
+                branch = Branch(run, seconds if progress.in_child else min(SOON, seconds), progress.in_child)
+                found = _look_up(branch, places)
+            branch.state = state
+            place.cell.outputs = self._test(place, found[state])
+            if run.lost:
+                raise run.lost
+            progress.marked.add(self._at)
 
     def _run_cell(self, source, run: Run, progress):
         seconds = progress.left(self._times.cell)
@@ -198,23 +230,22 @@ class Examiner:
         except wire.TimedOut:
             raise run.lose(f"took more than {seconds:.3g} s and could not be interrupted") from None
 
-    def _test(self, source, branch, state):
-        names = free_names(self._shell.plain(source))
-        self._definitions.provide(names, self._shell.user_ns)
-        names -= self._shell.user_ns.keys()
-        for name in names:
-            try:
-                self._shell.user_ns[name] = branch.ask("look_up", name=name, state=state)
-            except AnswerFailed:
-                continue  # the test will say that there is no such name
-        outputs = self._shell.run_test(source)
-        for name in names:
-            self._shell.user_ns.pop(name, None)
+    def _test(self, place, found):
+        namespace = self._shell.user_ns
+        place.definitions.provide(place.names, namespace)
+        added = {name: found[name] for name in place.names & found.keys() - namespace.keys()}
+        namespace.update(added)
+        outputs = self._shell.run_test(place.cell.source)
+        for name in added:
+            namespace.pop(name, None)
         # What goes to stderr would cost all points, and a warning of the grader is not the learner's.
         return [nbformat.from_dict(each) for each in outputs if each.get("name") != "stderr"]
 
     def _note_loss(self, notebook, progress, problem):
         """Remember which cell it was; say whether to try again without it, or to find out first."""
+        if is_test(notebook.cells[self._at]) and not progress.in_child:
+            progress.in_child = True
+            return progress.until > time.monotonic()
         if problem.startswith(NOTICED_LATE) and not progress.careful:
             progress.careful = True
             return progress.until > time.monotonic()

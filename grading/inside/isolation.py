@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -35,8 +35,25 @@ WRITABLE = ("/tmp", "/home", "/dev/shm")
 """The folders in which a submission may write; together no more than its `disk`."""
 
 
+@contextlib.contextmanager
+def fresh_processes() -> Iterator[int]:
+    """While it is entered, whoever is forked is the first process of a namespace of its own.
+
+    What it gives is the open file of the caller's namespace, which the fork has to close.
+    """
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    try:
+        _check(libc.unshare(CLONE_NEWPID), "unshare")
+        yield own
+        _check(libc.setns(own, CLONE_NEWPID), "setns")
+    finally:
+        os.close(own)
+
+
 def enter(limits: dict, seccomp: bytes, leash: socket.socket, work: Callable[[], None]) -> None:
-    """Run `work` in namespaces of its own, under a first process that guards it; never return.
+    """Run `work` in namespaces of its own, in a child that this process guards; never return.
+
+    To be called in the first process of a namespace, as `fresh_processes` makes it.
 
     Parameters
     ----------
@@ -50,13 +67,8 @@ def enter(limits: dict, seccomp: bytes, leash: socket.socket, work: Callable[[],
     work : callable
         Runs in the second process, which has no right to anything any more.
     """
-    _check(libc.unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET), "unshare")
+    _check(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET), "unshare")
     _open_loopback()
-    first = os.fork()
-    if first:
-        os.close(leash.fileno())
-        os.waitpid(first, 0)
-        os._exit(0)
     _check(libc.prctl(PR_SET_DUMPABLE, 0), "prctl")  # who lives here cannot look into this process
     _mount_fresh_folders(limits)
     _drop_capabilities()

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import nullcontext
 
 from inside import isolation
 from inside.conversation import Conversation
@@ -40,17 +41,21 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks are not waited for
     gc.collect()
     gc.freeze()  # what is shared stays shared when a fork collects its garbage
+    isolated = settings["isolated"]
     control.send(READY)
     while True:
         message, fds, _, _ = socket.recv_fds(control, 16, 2)
         if not message:
             return
         channel, leash = (socket.socket(fileno=fd) for fd in fds)
-        if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            control.close()
-            enter = isolation.enter if settings["isolated"] else isolation.enter_unguarded
-            _begin(enter, settings["limits"], seccomp, channel, leash, shell)
+        with isolation.fresh_processes() if isolated else nullcontext() as own:
+            if os.fork() == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                control.close()
+                if own is not None:
+                    os.close(own)
+                enter = isolation.enter if isolated else isolation.enter_unguarded
+                _begin(enter, settings["limits"], seccomp, channel, leash, shell)
         channel.close()
         leash.close()
 
