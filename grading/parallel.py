@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from dask.distributed import Client, Future, LocalCluster, as_completed
+import dask
+from dask.distributed import Client, LocalCluster, Worker, WorkerPlugin, as_completed
 
 from grading.grade import Graded
 from grading.submissions import Submission
-from grading.tasks import Task
+from grading.tasks import Shared, Task
 
 AHEAD = 3
 """How many submissions wait for each worker: more would only fill memory."""
@@ -30,6 +31,7 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         return
     # Each worker is a process of its own with one thread: a sandbox serves one submission at a time.
     with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),  # it samples every 10 ms
         LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=None
         ) as cluster,
@@ -48,26 +50,44 @@ def results(
     """
     tasks = iter(tasks)
     running: dict[str, Submission] = {}
-    finished = as_completed()
+    finished = as_completed(with_results=True, raise_errors=False)
+    sent: set[str] = set()
 
     def start(count):
         for _, (submission, task) in zip(range(count), tasks, strict=False):
-            future = client.submit(_do, task, pure=False)
+            name = task.shared.name
+            if name not in sent:
+                client.register_plugin(_Carrier(task.shared), name=name)
+                sent.add(name)
+            future = client.submit(_do, name, task.files, task.salt, pure=False)
             running[future.key] = submission
             finished.add(future)
 
     start(AHEAD * max(1, len(client.scheduler_info()["workers"])))
-    for future in finished:
+    for future, result in finished:
         submission = running.pop(future.key)
-        yield submission, _outcome(future)
+        yield submission, _problem(result) if future.status != "finished" else result
         future.release()
         start(1)
 
 
-def _do(task: Task) -> list[Graded]:
-    return task()
+class _Carrier(WorkerPlugin):
+    """Brings what the tasks of an assignment have in common to each worker once, whenever it joins."""
+
+    def __init__(self, shared: Shared):
+        self._shared = shared
+
+    def setup(self, worker: Worker) -> None:
+        _carried[self._shared.name] = self._shared
 
 
-def _outcome(future: Future) -> list[Graded] | Exception:
-    problem = future.exception()
-    return problem if problem is not None else future.result()
+_carried: dict[str, Shared] = {}
+
+
+def _do(shared: str, files: dict[str, bytes | str], salt: bytes) -> list[Graded]:
+    return Task(_carried[shared], files, salt)()
+
+
+def _problem(result: tuple | BaseException) -> Exception:
+    """What `as_completed` gives for a task that failed: the exception, or a triple with it."""
+    return result if isinstance(result, Exception) else result[1]

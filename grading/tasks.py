@@ -1,8 +1,9 @@
 """The grading of one submission as a message: plain bytes that any machine with this package can work on."""
 
+import hashlib
 import pickle
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from grading.grade import Graded, grade, not_graded
 from grading.master import Master
@@ -20,6 +21,11 @@ class Shared:
     """
 
     data: bytes
+
+    @cached_property
+    def name(self) -> str:
+        """A short name, which no other has."""
+        return hashlib.sha256(self.data).hexdigest()
 
     @classmethod
     def of(cls, rules: Rules, masters: dict[str, Master]) -> "Shared":
