@@ -189,7 +189,7 @@ class Books:
         session = self._session
         try:
             submission = self._submission(student, timestamp)
-            for name, notebook_id in self._submitted_notebooks(submission.id).items():
+            for name, notebook_id in self._submitted_notebooks(submission).items():
                 self._enter_notebook(name, notebook_id, graded.get(name))
                 self._set_penalty(student, submission, notebook_id)
                 key = {"assignment": self.assignment, "student": student, "notebook": name}
@@ -206,19 +206,19 @@ class Books:
         return self._gradebook.db
 
     def _submission(self, student, timestamp):
-        session = self._session
-        if session.get(api.Student, student) is None:
-            session.add(api.Student(id=student))
-        found = session.execute(
-            select(api.SubmittedAssignment).filter_by(assignment_id=self._id, student_id=student)
-        ).scalar_one_or_none()
-        if found is None:
-            found = api.SubmittedAssignment(id=api.new_uuid(), assignment_id=self._id, student_id=student)
-            session.add(found)
-        if timestamp is not None:
-            found.timestamp = timestamp
-        session.flush()
-        return found
+        """The id of the student's row for this assignment; rows that are missing are made."""
+        session, table = self._session, api.SubmittedAssignment.__table__
+        key = {"assignment_id": self._id, "student_id": student}
+        known = session.scalar(select(table.c.id).filter_by(**key))
+        if known is None:
+            students = api.Student.__table__
+            if session.scalar(select(students.c.id).filter_by(id=student)) is None:
+                session.execute(students.insert().values(id=student))
+            known = api.new_uuid()
+            session.execute(table.insert().values(id=known, timestamp=timestamp, **key))
+        elif timestamp is not None:
+            session.execute(table.update().filter_by(id=known).values(timestamp=timestamp))
+        return known
 
     def _submitted_notebooks(self, submission_id):
         """The ids of the submitted notebooks by name; rows that are missing are made."""
@@ -273,8 +273,10 @@ class Books:
 
     def _set_penalty(self, student, submission, notebook_id):
         """What the course's plugin takes off for being late."""
-        late = submission.total_seconds_late if self._due is not None else 0
-        penalty = None
+        late, penalty = 0, None
+        if self._due is not None:
+            row = self._session.get(api.SubmittedAssignment, submission, populate_existing=True)
+            late = row.total_seconds_late
         if late > 0:
             notebook = self._session.get(api.SubmittedNotebook, notebook_id, populate_existing=True)
             penalty = self._penalties.plugin_inst.late_submission_penalty(student, notebook.score, late)

@@ -13,6 +13,9 @@ from grading.tasks import Shared, Task
 AHEAD = 3
 """How many submissions wait for each worker: more would only fill memory."""
 
+UNWATCHED = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
+"""Without what Dask does for its dashboard, which nobody sees here: it looks at itself every 10 ms."""
+
 
 @contextmanager
 def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
@@ -31,7 +34,7 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         return
     # Each worker is a process of its own with one thread: a sandbox serves one submission at a time.
     with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),  # it samples every 10 ms
+        dask.config.set(UNWATCHED),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=None
         ) as cluster,

@@ -268,6 +268,7 @@ def _same(value, original) -> bool:
         return value.keys() == original.keys() and all(_same(value[key], original[key]) for key in original)
     if not isinstance(original, np.ndarray):
         return True
-    return value.dtype == original.dtype and np.array_equal(
-        value, original, equal_nan=value.dtype.kind == "f"
+    return value.dtype == original.dtype and (
+        np.array_equal(value, original)
+        or (value.dtype.kind == "f" and np.array_equal(value, original, equal_nan=True))
     )

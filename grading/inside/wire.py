@@ -139,8 +139,7 @@ def decode(data: bytes, refer: Callable[[int], object] = Reference) -> object:
 
 
 def _dict(pairs):
-    hashes = Counter(hash(name) for name, _ in pairs)
-    if max(hashes.values(), default=0) > SAME_HASH:
+    if len(pairs) > SAME_HASH and max(Counter(hash(name) for name, _ in pairs).values()) > SAME_HASH:
         raise Unreadable("a dictionary whose keys have the same hash")
     return dict(pairs)
 

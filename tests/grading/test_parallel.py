@@ -9,7 +9,8 @@ import time
 import pytest
 from dask.distributed import Client, LocalCluster
 
-from grading.parallel import results
+from grading import parallel
+from grading.tasks import Shared, Task
 from tests.course import run
 from tests.grading import small
 
@@ -131,23 +132,24 @@ def test_a_grader_that_is_killed_loses_and_doubles_nothing(course):
     assert written == sorted(small.expected(SIZE))
 
 
-def test_a_killed_workers_tasks_go_to_another():
-    """Does each task give one result when a worker dies in the middle?"""
+def test_a_killed_workers_tasks_go_to_another(monkeypatch):
+    """Does each task give one result when a worker dies, and does the next one get what all tasks share?"""
 
-    class Slow:
-        def __init__(self, number):
-            self.number = number
+    def slow(shared, files, salt):
+        time.sleep(0.3)
+        assert parallel._carried[shared].data == b"what all tasks share"
+        return [files["number"]]
 
-        def __call__(self):
-            time.sleep(0.3)
-            return [self.number]
-
+    monkeypatch.setattr(parallel, "_do", slow)
+    shared = Shared(b"what all tasks share")
     with (
         LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
         came = []
-        for _, graded in results(client, ((None, Slow(number)) for number in range(16))):
+        tasks = ((None, Task(shared, {"number": number}, b"")) for number in range(16))
+        for _, graded in parallel.results(client, tasks):
+            assert not isinstance(graded, Exception), graded
             came += graded
             if len(came) == 4:
                 next(iter(cluster.workers.values())).process.process._process.kill()
