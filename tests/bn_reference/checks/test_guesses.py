@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bn_reference.checks import report
+from bn_reference.checks import check, judging, report, salted
 
 
 def forward(x, gamma, beta, eps):
@@ -123,3 +123,25 @@ def test_right_node_after_a_wrong_one_keeps_its_points():
 
     mean, var, *_ = report("batchnorm_forward", function).parts
     assert not mean.passed and var.passed
+
+
+def test_a_slip_is_searched_for_once(monkeypatch, capsys):
+    """Does a secret check leave alone what the visible check of the same function has searched for?"""
+    searched = []
+    monkeypatch.setattr(judging, "guess", lambda spec, name, trials: searched.append(name) or "")
+
+    def wrong(x, gamma, beta, eps):
+        y, x_hat, mean, var = forward(x, gamma, beta, eps)
+        return y + 1, x_hat, mean, var
+
+    with salted(b"a learner"):
+        earned = check("batchnorm_forward", wrong, seed=7)
+        assert searched == ["y"]  # nothing has been checked before
+        check("batchnorm_forward", wrong)
+        assert searched == ["y", "y"]
+        assert check("batchnorm_forward", wrong, seed=7) == earned
+        assert searched == ["y", "y"]
+        check("batchnorm_forward", forward)
+        check("batchnorm_forward", wrong, seed=7)
+        assert searched == ["y", "y", "y"]  # right on what is visible
+    capsys.readouterr()
