@@ -61,6 +61,10 @@ DIGITS = 3
 """A result that is right to so many digits has lost the others to rounding."""
 
 
+MAKES_NO_SENSE = (ValueError, TypeError, IndexError, ArithmeticError, StopIteration, RuntimeError)
+"""What NumPy and torch raise where arguments do not fit together."""
+
+
 class Trial(Protocol):
     """What the search needs of a case that was tried."""
 
@@ -197,7 +201,7 @@ def _value(trial, wrong) -> np.ndarray | None:
     try:
         with np.errstate(all="ignore"):
             return np.asarray(wrong(trial), dtype=np.float64)
-    except (ValueError, TypeError, IndexError, ArithmeticError, StopIteration):
+    except MAKES_NO_SENSE:
         return None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bn_reference.checks.calling import Outcome, run
 from bn_reference.checks.evidence import Evidence, Ladder, as_text
-from bn_reference.checks.guesses import guess
+from bn_reference.checks.guesses import MAKES_NO_SENSE, guess
 from bn_reference.checks.report import PartResult, Report
 from bn_reference.checks.spec import INTERFACE, Case, Mistake, Part, Spec
 from bn_reference.checks.tolerance import least_tolerances, tolerances
@@ -94,7 +94,7 @@ def _judge(spec, cases, outcomes, search) -> Report:
     results = [_judge_part(spec, part, trials, mistakes) for part in spec.parts]
     results = _let_wait((*spec.parts, INTERFACE), [*results, _judge_interface(trials)])
     slow = next((trial.slow for trial in trials if trial.slow), "")
-    guesses = _guesses(spec, trials, mistakes) if search else []
+    guesses = _guesses(spec, trials, mistakes) if search and spec.searchable else []
     diagnoses = [*(mistake.says for mistake in mistakes), *guesses, slow]
     troubled = _troubled(spec.parts, results)
     hints = [] if any(diagnoses) else [part.hint for part in troubled]
@@ -187,7 +187,7 @@ class _Trial:
                     self.equals(name, formula(self.case.inputs, self.values), mistake.precision)
                     for name, formula in mistake.formulas.items()
                 )
-        except (ValueError, TypeError, IndexError):  # shapes that do not fit: another mistake
+        except MAKES_NO_SENSE:  # shapes that do not fit: another mistake
             return False
 
     @property

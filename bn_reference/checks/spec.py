@@ -161,6 +161,9 @@ class Spec:
         `call` returned by name, and of the time that it took.
     withheld : tuple of str
         Inputs that `measure` needs and the learner's code must not see.
+    searchable : bool
+        Whether small slips are searched for where no named mistake fits. It tries the formulas of the
+        nodes thousands of times; where one takes long, the learner would wait for seconds.
     """
 
     name: str
@@ -175,6 +178,7 @@ class Spec:
     returned: tuple[str, ...] = ()
     measure: Callable[[Values, Values, float], tuple] | None = None
     withheld: tuple[str, ...] = ()
+    searchable: bool = True
 
     def of_outputs(self) -> "Spec":
         """The same for an answer that returns the outputs themselves, whatever people are to write."""

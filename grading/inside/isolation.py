@@ -37,9 +37,9 @@ WRITABLE = ("/tmp", "/home", "/dev/shm")
 
 @contextlib.contextmanager
 def fresh_processes() -> Iterator[int]:
-    """While it is entered, whoever is forked is the first process of a namespace of its own.
+    """While it is entered, whoever is forked is the first process among processes of its own.
 
-    What it gives is the open file of the caller's namespace, which the fork has to close.
+    What it gives is an open file that stands for the caller's processes; the fork has to close it.
     """
     own = os.open("/proc/self/ns/pid", os.O_RDONLY)
     try:
@@ -53,7 +53,7 @@ def fresh_processes() -> Iterator[int]:
 def enter(limits: dict, seccomp: bytes, leash: socket.socket, work: Callable[[], None]) -> None:
     """Run `work` in namespaces of its own, in a child that this process guards; never return.
 
-    To be called in the first process of a namespace, as `fresh_processes` makes it.
+    To be called in a first process, as `fresh_processes` makes it.
 
     Parameters
     ----------

@@ -5,6 +5,8 @@ numpy alone.
 """
 
 import re
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -32,9 +34,13 @@ class LibraryCalls(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Look at the name of an operation, and let it pass."""
-        if re.search("(batch|layer|group|instance|rms)_norm", func.__name__):
-            self.called = True
+        self.called = self.called or _is_normalisation(func)
         return func(*args, **(kwargs or {}))
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch would keep its compiler from looking into each call, which takes as long as the call."""
+        return False
 
     def judged(self, *values) -> tuple:
         """`values`, or NaN in their place if torch has done the work, and whether it has."""
@@ -51,6 +57,11 @@ class LibraryCalls(TorchDispatchMode):
         """
         if self.called:
             raise Refused("torch's own normalisation did the work; write it with your own operations")
+
+
+@cache
+def _is_normalisation(func: Callable) -> bool:
+    return re.search("(batch|layer|group|instance|rms)_norm", func.__name__) is not None
 
 
 def tensors(inputs: Arrays) -> Arrays:

@@ -69,6 +69,7 @@ FUNCTION_TWICE = Spec(
     reference=_wide_reference,
     cases=lambda rng: [case for case in function_cases(rng, _inputs) if case.kind != "offset"],
     call=call_twice,
+    searchable=False,
     parts=(
         Part(
             "with respect to x",

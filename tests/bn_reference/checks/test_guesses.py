@@ -1,9 +1,14 @@
 """Does the search for small slips say what a wrong answer does, and keep quiet where nothing fits?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from bn_reference.checks import check, judging, report, salted
+from bn_reference.checks import SPECS, check, judging, report, salted
+from bn_reference.checks.calling import run_all
+from bn_reference.checks.guesses import guess
+from bn_reference.checks.spec import Mistake, Node
 
 
 def forward(x, gamma, beta, eps):
@@ -145,3 +150,19 @@ def test_a_slip_is_searched_for_once(monkeypatch, capsys):
         check("batchnorm_forward", wrong, seed=7)
         assert searched == ["y", "y", "y"]  # right on what is visible
     capsys.readouterr()
+
+
+def test_what_a_formula_refuses_explains_nothing():
+    """Is a slip passed over with which a formula raises an error, whichever NumPy or torch have for that?"""
+
+    def refuses(inputs, values):
+        raise RuntimeError("shapes do not match")
+
+    spec = SPECS["batchnorm_forward"]
+    mistakes = (Mistake("refusing", "never said", {"y": refuses}), *spec.mistakes)
+    spec = replace(spec, nodes={**spec.nodes, "y": Node(refuses)}, mistakes=mistakes)
+    cases = spec.cases(np.random.default_rng(0))
+    outcomes = run_all(spec, lambda *args: (args[0] + 1, *forward(*args)[1:]), cases)
+    trials = [judging._Trial(SPECS["batchnorm_forward"], *each) for each in zip(cases, outcomes, strict=True)]
+    assert not any(trial.matches(mistakes[0]) for trial in trials)
+    assert guess(spec, "y", trials) == ""

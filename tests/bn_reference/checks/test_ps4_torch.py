@@ -187,6 +187,25 @@ def test_a_first_derivative_is_enough_for_its_part():
     assert report("batchnorm_function_backward", OnceDifferentiable).passed
 
 
+def test_a_second_derivative_that_nothing_explains_is_judged():
+    """Does a backward get a report, where torch refuses to try what might explain it?"""
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, weight, bias, eps):
+            ctx.save_for_backward(x, weight)
+            return x * weight + bias
+
+        @staticmethod
+        def backward(ctx, dout):
+            x, weight = ctx.saved_tensors
+            return 2 * weight * x * dout, (dout * x**3).sum(0), dout.sum(0), None
+
+    verdict = report("batchnorm_function_twice", Doubled)
+    assert not verdict.passed and not verdict.stopped_by
+    assert verdict.advice
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 def test_right_layer_trains_on_a_gpu():
