@@ -23,7 +23,7 @@ c.ClearSolutions.text_stub = "Write your answer in place of this line."
 # Submissions are run in a sandbox. What they may import there, and what is ready before they come:
 install()
 c.TrustedGrader.packages = ["numpy", "matplotlib", "scikit-learn"]
-c.TrustedGrader.preload = ["numpy", "numpy.ma", "numpy.random", "bn_reference.checks.calling"]
+c.TrustedGrader.preload = ["numpy", "numpy.ma", "numpy.random"]
 c.TrustedGrader.modules = {
     "bn_reference.checks": "bn_reference.checks.while_graded",
     "bn_reference.checks.calling": "bn_reference.checks.calling",
@@ -47,6 +47,7 @@ def calls(assignment, *names):
 
 
 c.TrustedGrader.for_assignment = {
+    "ps1_whitening": {"preload": ["sklearn.datasets"]},
     "ps3_backprop": {"preload": ["sklearn.datasets"], "modules": calls("ps3_backprop", "calls")},
     "ps4_torch": {
         "packages": ["torch"],

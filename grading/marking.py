@@ -25,9 +25,6 @@ from grading.inside.isolation import NOTICED_LATE, WATCHING
 from grading.master import is_test
 from grading.sandbox import GRACE, Lost, Run, Sandbox
 
-SHOWN_KINDS = ("text/plain", "image/png")
-"""What is kept of what learners display. HTML and scripts would run in the instructor's browser."""
-
 IMAGE = 2 << 20
 """The longest picture that is kept, in characters."""
 
@@ -74,6 +71,8 @@ class Progress:
 
 class _TestShell(Shell):
     """Where tests run: it leaves ``__main__`` to the grader, and reads the same test only once."""
+
+    kinds = (*Shell.kinds, "text/html", "text/markdown", "text/latex", "image/svg+xml")
 
     def init_sys_modules(self):
         self._main_mod_cache = {}
@@ -285,7 +284,7 @@ def cleaned(outputs: object) -> list[NotebookNode]:
 
 def _shown(data):
     data = data if isinstance(data, dict) else {}
-    shown = {kind: data[kind] for kind in SHOWN_KINDS if isinstance(data.get(kind), str)}
+    shown = {kind: data[kind] for kind in Shell.kinds if isinstance(data.get(kind), str)}
     if not _is_picture(shown.get("image/png", "")):
         shown.pop("image/png", None)
     return {kind: _text(text) if kind == "text/plain" else text for kind, text in shown.items()}

@@ -79,7 +79,7 @@ class Recipe:
         Statements that are run once, before the forks.
     modules : tuple of (str, str)
         Modules of the course that submissions may import: the name that each has inside, and the
-        name of the one that is taken for it.
+        name of the one that is taken for it. They are imported once as well.
     limits : Limits
     isolated : bool
         False runs learners' code with the grader's own rights.
@@ -212,7 +212,7 @@ class Sandbox:
         except NoFilter as problem:
             raise SandboxMissing(str(problem)) from None
         settings = {
-            "preload": recipe.preload,
+            "preload": [*recipe.preload, *(inside for inside, _ in recipe.modules)],
             "warm_up": recipe.warm_up,
             "limits": asdict(recipe.limits),
             "seccomp": seccomp,

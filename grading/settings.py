@@ -59,7 +59,8 @@ class TrustedGrader(Configurable):
     )
     warm_up = List(Unicode(), help="Statements that are run once, before submissions run.").tag(config=True)
     modules = Dict(
-        help="Modules of the course that submissions may import: the name inside, the module that is taken."
+        help="Modules of the course that submissions may import: the name inside, the module that is taken. "
+        "They are imported once, as those of preload are."
     ).tag(config=True)
     for_assignment = Dict(
         help="By assignment, a dictionary with more packages, preload, warm_up, modules or suspicious."

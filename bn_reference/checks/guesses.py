@@ -8,6 +8,7 @@ it is what they wrote, or something equal to it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import combinations
 from typing import Protocol
 
@@ -75,6 +76,20 @@ class Trial(Protocol):
     def equals(self, name: str, value: np.ndarray) -> bool:
         """Did the learner return `value` as `name`, to rounding?"""
 
+    def may_equal(self, name: str, values: np.ndarray) -> np.ndarray:
+        """For each of many `values`, a stack of them: False where `equals` would say no."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What the learner may have written, in a sentence, and what it gives."""
+
+    says: str
+    wrong: Callable[[Trial], np.ndarray]
+
+
+Kind = Callable[[Spec, str, Sequence[Trial]], Iterator[Guess]]
+
 
 def guess(spec: Spec, name: str, trials: Sequence[Trial]) -> str:
     """Say how the learner's node `name` comes about, in a sentence; say nothing if no slip fits.
@@ -93,39 +108,132 @@ def guess(spec: Spec, name: str, trials: Sequence[Trial]) -> str:
     """
     if not trials:
         return ""
-    # What does not fit shows soonest where the node is wrong.
-    telling = sorted(trials, key=lambda trial: trial.equals(name, trial.reference[name]))
-
-    def everywhere(wrong: Callable[[Trial], np.ndarray]) -> bool:
-        return all(_gives(trial, name, wrong) for trial in telling)
-
-    def after(*slips: Slip, formula: Formula = spec.nodes[name].formula) -> Callable[[Trial], np.ndarray]:
-        def wrong(trial: Trial) -> np.ndarray:
-            inputs = trial.case.inputs
-            for slip in slips:
-                inputs = slip.change(inputs)
-            return formula(inputs, trial.values)
-
-        return wrong
-
-    slips = list(_slips(trials[0].case.inputs))
-    for slip in slips:
-        if everywhere(after(slip)):
-            return f"Your {name} is what comes out with {slip.words}."
-    for words, wrong in _misplaced(spec, name, after()):
-        if everywhere(wrong):
-            return f"Your {name} is {words}."
-    for mistake in spec.mistakes:
-        for slip in slips if name in mistake.formulas else ():
-            if everywhere(after(slip, formula=mistake.formulas[name])):
-                return f"Two things. {mistake.says} And your {name} is what comes out with {slip.words}."
-    felt = [slip for slip in slips if any(_differ(trial, after(slip), after()) for trial in trials)]
-    for one, other in combinations(felt, 2):
-        if not one.arguments & other.arguments and everywhere(after(one, other)):
-            return f"Your {name} is what comes out with {one.words}, and with {other.words}."
+    # What does not fit shows soonest where the node is wrong, and least where it is no number.
+    telling = sorted(
+        trials,
+        key=lambda trial: (
+            trial.equals(name, trial.reference[name]),
+            not np.isfinite(trial.values[name]).all(),
+        ),
+    )
+    for kind in (_single_slips, _misplaced, _slips_beside_mistakes, _pairs_of_slips):
+        for guessed in _likely(kind, spec, name, trials, telling[0]):
+            if all(_gives(trial, name, guessed.wrong) for trial in telling):
+                return guessed.says
     if _lacks_digits(trials, name):
         return f"Your {name} is right to a few digits only. Is it rounded, or computed in a smaller dtype?"
     return ""
+
+
+def _likely(kind: Kind, spec: Spec, name: str, trials: Sequence[Trial], telling: Trial) -> Iterator[Guess]:
+    """The guesses of a kind that are not out of the question in the case that tells most."""
+    table = _table(kind, spec, name, tuple(trial.case for trial in trials), telling.case)
+    if table is None:
+        return kind(spec, name, trials)
+    return table.likely(name, telling)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Guesses, and what each gives in one case, stacked by shape: thousands are compared at once.
+
+    Those in `open` depend on what a learner has returned.
+    """
+
+    guesses: list[Guess]
+    by_shape: Mapping[tuple[int, ...], tuple[np.ndarray, np.ndarray]]
+    open: list[int]
+
+    def likely(self, name: str, trial: Trial) -> Iterator[Guess]:
+        numbers, values = self.by_shape.get(np.squeeze(trial.values[name]).shape, (None, None))
+        near = [] if numbers is None else numbers[trial.may_equal(name, values)]
+        return (self.guesses[number] for number in sorted([*near, *self.open]))
+
+
+@lru_cache(maxsize=32)
+def _table(kind: Kind, spec: Spec, name: str, cases: tuple[Case, ...], telling: Case) -> _Table | None:
+    """The table of a kind, the same for all learners; None if even its guesses depend on their values."""
+    trials = [_Unanswered(spec, case) for case in cases]
+    by_shape: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
+    unknown = []
+    try:
+        guesses = list(kind(spec, name, trials))
+    except _NotAnswered:
+        return None
+    for number, guessed in enumerate(guesses):
+        try:
+            value = _value(trials[cases.index(telling)], guessed.wrong)
+        except _NotAnswered:
+            unknown.append(number)
+            continue
+        if value is not None:
+            by_shape.setdefault(np.squeeze(value).shape, []).append((number, np.squeeze(value)))
+    stacked = {
+        shape: (np.array([number for number, _ in found]), np.stack([value for _, value in found]))
+        for shape, found in by_shape.items()
+    }
+    return _Table(guesses, stacked, unknown)
+
+
+class _NotAnswered(Exception):
+    """A formula asks for what the learner returned before."""
+
+
+class _NoValues(Mapping):
+    def __getitem__(self, name):
+        raise _NotAnswered
+
+    __iter__ = __len__ = __contains__ = __getitem__
+
+
+class _Unanswered:
+    """A trial before there is an answer."""
+
+    def __init__(self, spec: Spec, case: Case):
+        self._spec, self.case, self.values = spec, case, _NoValues()
+
+    @cached_property
+    def reference(self) -> dict[str, np.ndarray]:
+        return self._spec.expected(self.case)
+
+
+def _after(formula: Formula, *slips: Slip) -> Callable[[Trial], np.ndarray]:
+    """What `formula` gives once these slips have happened to its arguments."""
+
+    def wrong(trial: Trial) -> np.ndarray:
+        inputs = trial.case.inputs
+        for slip in slips:
+            inputs = slip.change(inputs)
+        return formula(inputs, trial.values)
+
+    return wrong
+
+
+def _single_slips(spec: Spec, name: str, trials: Sequence[Trial]) -> Iterator[Guess]:
+    for slip in _slips(trials[0].case.inputs):
+        says = f"Your {name} is what comes out with {slip.words}."
+        yield Guess(says, _after(spec.nodes[name].formula, slip))
+
+
+def _slips_beside_mistakes(spec: Spec, name: str, trials: Sequence[Trial]) -> Iterator[Guess]:
+    for mistake in spec.mistakes:
+        for slip in _slips(trials[0].case.inputs) if name in mistake.formulas else ():
+            says = f"Two things. {mistake.says} And your {name} is what comes out with {slip.words}."
+            yield Guess(says, _after(mistake.formulas[name], slip))
+
+
+def _pairs_of_slips(spec: Spec, name: str, trials: Sequence[Trial]) -> Iterator[Guess]:
+    """Two slips that each make a difference somewhere."""
+    formula = spec.nodes[name].formula
+    felt = [
+        slip
+        for slip in _slips(trials[0].case.inputs)
+        if any(_differ(trial, _after(formula, slip), _after(formula)) for trial in trials)
+    ]
+    for one, other in combinations(felt, 2):
+        if not one.arguments & other.arguments:
+            says = f"Your {name} is what comes out with {one.words}, and with {other.words}."
+            yield Guess(says, _after(formula, one, other))
 
 
 def _slips(inputs: Values) -> Iterator[Slip]:
@@ -152,36 +260,36 @@ def _exchanging(one, other):
     return lambda inputs: {**inputs, one: inputs[other], other: inputs[one]}
 
 
-def _misplaced(spec, name, right) -> Iterator[tuple[str, Callable[[Trial], np.ndarray]]]:
+def _misplaced(spec: Spec, name: str, trials: Sequence[Trial]) -> Iterator[Guess]:
     """The right result with something done to it, or the right one of another node."""
+    right = _after(spec.nodes[name].formula)
     for other in spec.outputs:
         if other != name:
             order = ", ".join(spec.outputs)
-            yield (
-                f"what {other} should be; return them in this order: {order}",
-                (lambda trial, other=other: trial.reference[other]),
+            yield Guess(
+                f"Your {name} is what {other} should be; return them in this order: {order}.",
+                lambda trial, other=other: trial.reference[other],
             )
     for words, change in FOR_RESULTS.items():
-        yield f"{words} what it should be", lambda trial, change=change: change(right(trial))
+        says = f"Your {name} is {words} what it should be."
+        yield Guess(says, lambda trial, change=change: change(right(trial)))
     for axis, counted in enumerate(("rows", "columns")):
         for words, power in (("multiplied", 1), ("divided", -1)):
-            yield (
-                f"what it should be, {words} by the number of {counted}",
-                (lambda trial, axis=axis, power=power: right(trial) * float(_count(trial, axis)) ** power),
+            yield Guess(
+                f"Your {name} is what it should be, {words} by the number of {counted}.",
+                lambda trial, axis=axis, power=power: right(trial) * float(_count(trial, axis)) ** power,
             )
-    for argument in spec.cases(np.random.default_rng(0))[0].inputs:
+    for argument in trials[0].case.inputs:
         for words, combine in (
             ("plus", np.add),
             ("minus", np.subtract),
             ("times", np.multiply),
             ("divided by", np.divide),
         ):
-            yield (
-                f"what it should be, {words} {argument}",
-                (
-                    lambda trial, argument=argument, combine=combine: combine(
-                        right(trial), np.asarray(trial.case.inputs[argument], dtype=float)
-                    )
+            yield Guess(
+                f"Your {name} is what it should be, {words} {argument}.",
+                lambda trial, argument=argument, combine=combine: combine(
+                    right(trial), np.asarray(trial.case.inputs[argument], dtype=float)
                 ),
             )
 

@@ -63,6 +63,12 @@ class Key:
         larger = max(1.0, size / usual) if usual and math.isfinite(size) else 1.0
         return off <= larger * self._least[name] or off <= larger * self.tolerance[name]
 
+    def most(self, name: str, sizes: np.ndarray) -> np.ndarray:
+        """The most that `allows` allows for values of these `sizes`, finite ones."""
+        usual = self.usual[name]
+        larger = np.maximum(1.0, sizes / usual) if usual else np.ones_like(sizes)
+        return larger * max(self._least[name], self.tolerance[name])
+
 
 @lru_cache(maxsize=1024)
 def key(spec: Spec, case: Case, precision: type = np.float64) -> Key:
@@ -210,6 +216,15 @@ class _Trial:
         if math.isfinite(off):  # thousands of guesses are tried, and allclose takes five times as long
             return within.allows(off, name, wrong)
         return np.allclose(got, wrong, rtol=0, atol=within.tolerance[name], equal_nan=True)
+
+    def may_equal(self, name: str, values: np.ndarray) -> np.ndarray:
+        """For each of many `values`, a stack of them: False where `equals` would say no."""
+        got = np.squeeze(self.values[name])
+        with np.errstate(all="ignore"):
+            off = np.abs(values - got)
+        off, size = (each.reshape(len(each), -1).max(axis=1, initial=0.0) for each in (off, np.abs(values)))
+        near = off <= self._key.most(name, size)
+        return near if np.isfinite(got).all() else near | ~np.isfinite(off)
 
     def _compare(self, name, expected) -> str:
         got = self.values[name]

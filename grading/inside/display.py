@@ -92,10 +92,13 @@ class Shell(InteractiveShell):
 
     displayhook_class = _Results
     display_pub_class = _Displays
+    kinds = ("text/plain", "image/png")
+    """What is made of a value that is shown; HTML and scripts would run in the instructor's browser."""
 
     def __init__(self, **kwargs):
         self.shown = Shown()
         settings = Config()
+        settings.DisplayFormatter.active_types = list(self.kinds)
         settings.HistoryManager.enabled = False  # it writes a database in a thread of its own
         settings.InteractiveShell.xmode = "Plain"  # as Python's own; what reads the code around takes longer
         super().__init__(config=settings, colors="nocolor", **kwargs)

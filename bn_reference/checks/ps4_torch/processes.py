@@ -179,4 +179,4 @@ def _member(function, shard, rank, size, folder, seconds):
     if not answer[1]:
         with contextlib.suppress(RuntimeError):  # the other has failed, and says so itself
             dist.barrier()
-    dist.destroy_process_group()
+    # The group ends with this process. To destroy it first would wait for its threads.
