@@ -30,7 +30,6 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.orm import Session
 
 from grading.grade import Graded
 
@@ -65,6 +64,46 @@ INDEXES = (
     Index("trusted_notebook_assignment", api.SubmittedNotebook.__table__.c.assignment_id),
 )
 """Without these, finding the grades of one notebook reads those of the whole class."""
+
+
+STUDENTS, SUBMISSIONS, NOTEBOOKS = (
+    kind.__table__ for kind in (api.Student, api.SubmittedAssignment, api.SubmittedNotebook)
+)
+GRADES, COMMENTS = api.Grade.__table__, api.Comment.__table__
+
+# Made once: to make a statement takes as long as to run it.
+FIND_STUDENT = select(STUDENTS.c.id).where(STUDENTS.c.id == bindparam("student"))
+FIND_SUBMISSION = select(SUBMISSIONS.c.id).where(
+    SUBMISSIONS.c.assignment_id == bindparam("assignment_id"),
+    SUBMISSIONS.c.student_id == bindparam("student_id"),
+)
+SET_TIMESTAMP = (
+    SUBMISSIONS.update().where(SUBMISSIONS.c.id == bindparam("of")).values(timestamp=bindparam("at"))
+)
+FIND_NOTEBOOKS = select(NOTEBOOKS.c.notebook_id, NOTEBOOKS.c.id).where(
+    NOTEBOOKS.c.assignment_id == bindparam("of")
+)
+SET_PENALTY = (
+    NOTEBOOKS.update()
+    .where(NOTEBOOKS.c.id == bindparam("here"))
+    .values(late_submission_penalty=bindparam("penalty"))
+)
+FIND_BY_HAND = select(GRADES.c.cell_id).where(
+    GRADES.c.notebook_id == bindparam("here"), GRADES.c.manual_score.is_not(None)
+)
+SET_GRADE = (
+    GRADES.update()
+    .where(GRADES.c.notebook_id == bindparam("here"), GRADES.c.cell_id == bindparam("cell"))
+    .values(auto_score=bindparam("score"), needs_manual_grade=bindparam("waits"))
+)
+SET_COMMENT = (
+    COMMENTS.update()
+    .where(COMMENTS.c.notebook_id == bindparam("here"), COMMENTS.c.cell_id == bindparam("cell"))
+    .values(auto_comment=bindparam("comment"))
+)
+FORGET = delete(GRADINGS).where(
+    *(column == bindparam(f"the_{column.name}") for column in GRADINGS.primary_key.columns)
+)
 
 
 @dataclass(frozen=True)
@@ -166,8 +205,9 @@ class Books:
     def digests(self) -> dict[tuple[str, str], str]:
         """By student and notebook, what was graded already."""
         columns = GRADINGS.c.student, GRADINGS.c.notebook, GRADINGS.c.digest
-        rows = self._session.execute(select(*columns).where(GRADINGS.c.assignment == self.assignment)).all()
-        self._session.rollback()
+        session = self._gradebook.db
+        rows = session.execute(select(*columns).where(GRADINGS.c.assignment == self.assignment)).all()
+        session.rollback()
         return {(student, notebook): digest for student, notebook, digest in rows}
 
     def enter(self, student: str, timestamp: datetime | None, graded: Iterable[Graded]) -> None:
@@ -186,106 +226,94 @@ class Books:
                 log.info("Another program wrote grades of %s; once more", student)
 
     def _enter(self, student, timestamp, graded):
-        session = self._session
+        session = self._gradebook.db
         try:
-            submission = self._submission(student, timestamp)
-            for name, notebook_id in self._submitted_notebooks(submission).items():
-                self._enter_notebook(name, notebook_id, graded.get(name))
-                self._set_penalty(student, submission, notebook_id)
+            books = session.connection()
+            submission, is_new = self._submission(books, student, timestamp)
+            known = {} if is_new else dict(map(tuple, books.execute(FIND_NOTEBOOKS, {"of": submission})))
+            for name, notebook_id in self._notebooks.items():
+                here = known.get(notebook_id)
+                enter = self._add_notebook if here is None else self._change_notebook
+                here = enter(books, name, here, submission, graded.get(name))
+                if self._due is not None:
+                    self._set_penalty(student, submission, here)
                 key = {"assignment": self.assignment, "student": student, "notebook": name}
-                session.execute(delete(GRADINGS).filter_by(**key))
+                books.execute(FORGET, {f"the_{column}": value for column, value in key.items()})
                 if name in graded:
-                    session.execute(GRADINGS.insert().values(**key, **_row(graded[name])))
+                    books.execute(GRADINGS.insert(), {**key, **_row(graded[name])})
             session.commit()
         except BaseException:
             session.rollback()
             raise
 
-    @property
-    def _session(self) -> Session:
-        return self._gradebook.db
-
-    def _submission(self, student, timestamp):
-        """The id of the student's row for this assignment; rows that are missing are made."""
-        session, table = self._session, api.SubmittedAssignment.__table__
+    def _submission(self, books, student, timestamp):
+        """The id of the student's row for this assignment, and whether it has just been made."""
         key = {"assignment_id": self._id, "student_id": student}
-        known = session.scalar(select(table.c.id).filter_by(**key))
+        known = books.scalar(FIND_SUBMISSION, key)
         if known is None:
-            students = api.Student.__table__
-            if session.scalar(select(students.c.id).filter_by(id=student)) is None:
-                session.execute(students.insert().values(id=student))
-            known = api.new_uuid()
-            session.execute(table.insert().values(id=known, timestamp=timestamp, **key))
-        elif timestamp is not None:
-            session.execute(table.update().filter_by(id=known).values(timestamp=timestamp))
-        return known
+            if books.scalar(FIND_STUDENT, {"student": student}) is None:
+                books.execute(STUDENTS.insert(), {"id": student})
+            new = api.new_uuid()
+            books.execute(SUBMISSIONS.insert(), {"id": new, "timestamp": timestamp, **key})
+            return new, True
+        if timestamp is not None:
+            books.execute(SET_TIMESTAMP, {"of": known, "at": timestamp})
+        return known, False
 
-    def _submitted_notebooks(self, submission_id):
-        """The ids of the submitted notebooks by name; rows that are missing are made."""
-        session, table = self._session, api.SubmittedNotebook.__table__
-        rows = session.execute(
-            select(table.c.notebook_id, table.c.id).filter_by(assignment_id=submission_id)
-        ).all()
-        known = dict(map(tuple, rows))
-        for name, notebook_id in self._notebooks.items():
-            if notebook_id in known:
-                continue
-            known[notebook_id] = new = api.new_uuid()
-            session.execute(
-                table.insert().values(
-                    id=new, notebook_id=notebook_id, assignment_id=submission_id, flagged=False
-                )
-            )
-            for kind, cells in ((api.Grade, self._grade_cells), (api.Comment, self._comment_cells)):
-                more = {"needs_manual_grade": True} if kind is api.Grade else {}
-                rows = [
-                    {"id": api.new_uuid(), "cell_id": cell, "notebook_id": new, **more}
-                    for cell in cells[name].values()
-                ]
-                if rows:
-                    session.execute(kind.__table__.insert(), rows)
-        return {name: known[notebook_id] for name, notebook_id in self._notebooks.items()}
-
-    def _enter_notebook(self, name, notebook_id, graded):
-        """The scores and comments; a notebook that was not handed in has zero points."""
-        grades, comments = api.Grade.__table__, api.Comment.__table__
-        given = select(grades.c.cell_id).where(
-            grades.c.notebook_id == notebook_id, grades.c.manual_score.is_not(None)
-        )
-        by_hand = set(self._session.scalars(given))
-        rows = []
-        for cell, cell_id in self._grade_cells[name].items():
-            score = 0.0 if graded is None else graded.scores.get(cell, 0.0)
-            rows.append({"cell": cell_id, "score": score, "waits": score is None or cell_id in by_hand})
-        self._update(grades, notebook_id, rows, auto_score="score", needs_manual_grade="waits")
-        rows = [
-            {"cell": cell_id, "comment": None if graded is None else graded.comments.get(cell)}
-            for cell, cell_id in self._comment_cells[name].items()
+    def _add_notebook(self, books, name, _, submission, graded):
+        """A row for the notebook, and one for each of its grades and comments; returns its id."""
+        here = api.new_uuid()
+        row = {"id": here, "notebook_id": self._notebooks[name], "assignment_id": submission}
+        books.execute(NOTEBOOKS.insert(), {**row, "flagged": False})
+        grades = [
+            {"cell_id": cell, "notebook_id": here, "auto_score": score, "needs_manual_grade": score is None}
+            for cell, score in self._scores(name, graded)
         ]
-        self._update(comments, notebook_id, rows, auto_comment="comment")
+        comments = [
+            {"cell_id": cell, "notebook_id": here, "auto_comment": comment}
+            for cell, comment in self._comments(name, graded)
+        ]
+        for table, rows in ((GRADES, grades), (COMMENTS, comments)):
+            if rows:
+                books.execute(table.insert(), rows)
+        return here
 
-    def _update(self, table, notebook_id, rows, **values):
-        """One statement for all cells of a notebook."""
-        if rows:
-            here = (table.c.notebook_id == notebook_id) & (table.c.cell_id == bindparam("cell"))
-            values = {column: bindparam(name) for column, name in values.items()}
-            self._session.connection().execute(table.update().where(here).values(values), rows)
+    def _change_notebook(self, books, name, here, _, graded):
+        """Other scores and comments in the rows that there are; returns the notebook's id."""
+        books.execute(SET_PENALTY, {"here": here, "penalty": None})
+        by_hand = set(books.scalars(FIND_BY_HAND, {"here": here}))
+        grades = [
+            {"here": here, "cell": cell, "score": score, "waits": score is None or cell in by_hand}
+            for cell, score in self._scores(name, graded)
+        ]
+        comments = [
+            {"here": here, "cell": cell, "comment": comment} for cell, comment in self._comments(name, graded)
+        ]
+        for statement, rows in ((SET_GRADE, grades), (SET_COMMENT, comments)):
+            if rows:  # one statement for all cells
+                books.execute(statement, rows)
+        return here
 
-    def _set_penalty(self, student, submission, notebook_id):
+    def _scores(self, name, graded):
+        """By the id of its cell, each score; a notebook that was not handed in has zero points."""
+        for cell, cell_id in self._grade_cells[name].items():
+            yield cell_id, 0.0 if graded is None else graded.scores.get(cell, 0.0)
+
+    def _comments(self, name, graded):
+        for cell, cell_id in self._comment_cells[name].items():
+            yield cell_id, None if graded is None else graded.comments.get(cell)
+
+    def _set_penalty(self, student, submission, here):
         """What the course's plugin takes off for being late."""
-        late, penalty = 0, None
-        if self._due is not None:
-            row = self._session.get(api.SubmittedAssignment, submission, populate_existing=True)
-            late = row.total_seconds_late
-        if late > 0:
-            notebook = self._session.get(api.SubmittedNotebook, notebook_id, populate_existing=True)
-            penalty = self._penalties.plugin_inst.late_submission_penalty(student, notebook.score, late)
-            if penalty is not None:
-                penalty = self._penalties._check_late_penalty(notebook, penalty)
-        table = api.SubmittedNotebook.__table__
-        self._session.execute(
-            table.update().where(table.c.id == notebook_id).values(late_submission_penalty=penalty)
-        )
+        session = self._gradebook.db
+        late = session.get(api.SubmittedAssignment, submission, populate_existing=True).total_seconds_late
+        if late <= 0:
+            return
+        notebook = session.get(api.SubmittedNotebook, here, populate_existing=True)
+        penalty = self._penalties.plugin_inst.late_submission_penalty(student, notebook.score, late)
+        if penalty is not None:
+            penalty = self._penalties._check_late_penalty(notebook, penalty)
+        session.execute(SET_PENALTY, {"here": here, "penalty": penalty})
 
 
 def gradings(gradebook: api.Gradebook, assignment: str | None = None) -> list[Grading]:
