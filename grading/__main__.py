@@ -7,7 +7,7 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import replace
 
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGrader
@@ -84,7 +84,8 @@ def _grade(app, gradebook, options):
         session.found = len(submissions)
     if work:
         try:
-            Sandbox(sessions[0].rules.recipe).close()
+            # With nothing imported: whether there are sandboxes at all shows sooner.
+            Sandbox(replace(sessions[0].rules.recipe, preload=(), warm_up=(), modules=())).close()
         except SandboxMissing as problem:
             return str(problem)
     entered, broken = _run(work, options)
@@ -110,24 +111,23 @@ def _run(work, options):
     broken: list[tuple[Submission, Exception]] = []
     if not work:
         return entered, broken
-    sessions = {(submission.assignment, submission.student): session for session, submission in work}
     with (
         connected(options.scheduler, options.workers) as client,
         tqdm(total=len(work), unit="submission", disable=None) as bar,
     ):
-        for submission, graded in results(client, _tasks(work)):
+        for (session, submission), graded in results(client, work, _task):
             bar.update()
             if isinstance(graded, Exception):
                 broken.append((submission, graded))
                 continue
-            sessions[submission.assignment, submission.student].enter(submission, graded)
+            session.enter(submission, graded)
             entered[submission.assignment] += 1
     return entered, broken
 
 
-def _tasks(work) -> Iterator:
-    for session, submission in work:
-        yield submission, session.task(submission)
+def _task(work):
+    session, submission = work
+    return session.task(submission)
 
 
 def _summary(gradebook: Gradebook, sessions, entered):

@@ -97,6 +97,9 @@ class GradingSession:
         names = self.books.notebooks
         self._masters = {name: read_master(gradebook, self._course, self.assignment, name) for name in names}
         self._shared = Shared.of(rules, self._masters)
+        source = self._course.format_path(self._course.source_directory, ".", self.assignment)
+        supplies = find_all_files(source, [*self._course.ignore, "*.ipynb"])
+        self._supplies = [(file, os.path.relpath(file, source)) for file in supplies]
         gradebook.db.rollback()
         self._students = None if step.create_student else {each.id for each in gradebook.students}
 
@@ -156,9 +159,8 @@ class GradingSession:
             if time.time() - unfinished.stat().st_mtime > ABANDONED:
                 shutil.rmtree(unfinished, ignore_errors=True)
         new = Path(tempfile.mkdtemp(dir=destination.parent, prefix=UNFINISHED))
-        source = self._course.format_path(self._course.source_directory, ".", self.assignment)
-        for file in find_all_files(source, [*self._course.ignore, "*.ipynb"]):
-            target = new / os.path.relpath(file, source)
+        for file, place in self._supplies:
+            target = new / place
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
         for each in graded:

@@ -4,6 +4,7 @@ It can be called anywhere: in this process, in another, on another machine.
 """
 
 import hashlib
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -137,7 +138,7 @@ def _graded(master, notebook, data, **more):
     known = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
     scores = {name: determine_grade(cell, log)[0] for name, cell in known.items() if is_grade(cell)}
     comments = {name: _comment(cell) for name, cell in known.items() if is_solution(cell) or is_task(cell)}
-    content = nbformat.v4.writes(notebook)
+    content = json.dumps(notebook, ensure_ascii=False)  # nbformat's own writer takes seven times as long
     return Graded(master.notebook, content, scores, comments, digest(master, data), **more)
 
 

@@ -1,17 +1,24 @@
 """Grading many submissions at once, here or on other machines, with one writer of grades."""
 
-from collections.abc import Iterable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import dask
 from dask.distributed import Client, LocalCluster, Worker, WorkerPlugin, as_completed
 
 from grading.grade import Graded
-from grading.submissions import Submission
 from grading.tasks import Shared, Task
 
+Work = TypeVar("Work")
+
 AHEAD = 3
-"""How many submissions wait for each worker: more would only fill memory."""
+"""How many tasks wait for each worker: more would only fill memory."""
+
+TOGETHER = 4
+"""How many submissions make a task at most: what Dask does for a task is a tenth of the work for one."""
 
 UNWATCHED = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
 """Without what Dask does for its dashboard, which nobody sees here: it looks at itself every 10 ms."""
@@ -40,38 +47,74 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         ) as cluster,
         Client(cluster) as client,
     ):
+        if len(cluster.workers) == len(os.sched_getaffinity(0)):
+            client.register_plugin(_OneCore())
         yield client
 
 
 def results(
-    client: Client, tasks: Iterable[tuple[Submission, Task]]
-) -> Iterator[tuple[Submission, list[Graded] | Exception]]:
-    """Each submission with its grades, in the order in which they come in.
+    client: Client, work: Iterable[Work], task: Callable[[Work], Task]
+) -> Iterator[tuple[Work, list[Graded] | Exception]]:
+    """Each piece of work with its grades, in the order in which they come in.
 
     A task whose worker dies is tried on another. What is wrong with the machines, not with the
     submission, comes as an exception in the place of grades.
+
+    Parameters
+    ----------
+    client : Client
+    work : iterable
+        What stands for each submission.
+    task : callable
+        Makes the task of one, shortly before it is sent.
     """
-    tasks = iter(tasks)
-    running: dict[str, Submission] = {}
+    waiting = deque(work)
+    ahead = AHEAD * max(1, len(client.scheduler_info()["workers"]))
+    running: dict[str, list[Work]] = {}
     finished = as_completed(with_results=True, raise_errors=False)
     sent: set[str] = set()
 
-    def start(count):
-        for _, (submission, task) in zip(range(count), tasks, strict=False):
-            name = task.shared.name
-            if name not in sent:
-                client.register_plugin(_Carrier(task.shared), name=name)
-                sent.add(name)
-            future = client.submit(_do, name, task.files, task.salt, pure=False)
-            running[future.key] = submission
-            finished.add(future)
+    def start(pieces):
+        tasks = [task(piece) for piece in pieces]
+        for shared in {each.shared for each in tasks}:
+            if shared.name not in sent:
+                client.register_plugin(_Carrier(shared), name=shared.name)
+                sent.add(shared.name)
+        sources = [(each.shared.name, each.files, each.salt) for each in tasks]
+        future = client.submit(_do, sources, pure=False)
+        running[future.key] = pieces
+        finished.add(future)
 
-    start(AHEAD * max(1, len(client.scheduler_info()["workers"])))
+    def start_next():
+        if waiting:  # towards the end fewer together, so that all workers end at the same time
+            count = min(TOGETHER, max(1, len(waiting) // ahead))
+            start([waiting.popleft() for _ in range(count)])
+
+    for _ in range(ahead):
+        start_next()
     for future, result in finished:
-        submission = running.pop(future.key)
-        yield submission, _problem(result) if future.status != "finished" else result
+        pieces = running.pop(future.key)
+        if future.status == "finished":
+            yield from zip(pieces, result, strict=True)
+        elif len(pieces) == 1:
+            yield pieces[0], _problem(result)
+        else:  # one of them may be to blame, and the others not
+            for piece in pieces:
+                start([piece])
         future.release()
-        start(1)
+        start_next()
+
+
+class _OneCore(WorkerPlugin):
+    """Keeps each worker to a core of its own, where there are as many.
+
+    A worker and its sandbox take turns: what the one has left in the core's cache, the other finds there.
+    """
+
+    def setup(self, worker: Worker) -> None:
+        cores = sorted(os.sched_getaffinity(0))
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(thread), {cores[worker.name % len(cores)]})
 
 
 class _Carrier(WorkerPlugin):
@@ -87,8 +130,8 @@ class _Carrier(WorkerPlugin):
 _carried: dict[str, Shared] = {}
 
 
-def _do(shared: str, files: dict[str, bytes | str], salt: bytes) -> list[Graded]:
-    return Task(_carried[shared], files, salt)()
+def _do(sources: list[tuple[str, dict[str, bytes | str], bytes]]) -> list[list[Graded]]:
+    return [Task(_carried[shared], files, salt)() for shared, files, salt in sources]
 
 
 def _problem(result: tuple | BaseException) -> Exception:

@@ -198,8 +198,9 @@ class Spec:
         if mistake.code is not None:
             return mistake.code
 
+        arguments = self.cases(np.random.default_rng(0))[0].inputs
+
         def function(*args, **kwargs):
-            arguments = self.cases(np.random.default_rng(0))[0].inputs
             inputs = dict(zip(arguments, args, strict=False)) | kwargs
             values: dict[str, np.ndarray] = {}
             for name, node in self.nodes.items():

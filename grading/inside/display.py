@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -87,6 +88,13 @@ class _Displays(DisplayPublisher):
         self.shell.shown.add({"output_type": "display_data", "data": data, "metadata": {}})
 
 
+class _Formatter(DisplayFormatter):
+    """Makes nothing else than the shell's `kinds` of what is shown: each takes its time."""
+
+    def format(self, obj, include=None, exclude=None):
+        return super().format(obj, include or self.parent.kinds, exclude)
+
+
 class Shell(InteractiveShell):
     """IPython without a terminal and without a kernel: magics, displays, and nothing that runs beside."""
 
@@ -98,10 +106,13 @@ class Shell(InteractiveShell):
     def __init__(self, **kwargs):
         self.shown = Shown()
         settings = Config()
-        settings.DisplayFormatter.active_types = list(self.kinds)
         settings.HistoryManager.enabled = False  # it writes a database in a thread of its own
         settings.InteractiveShell.xmode = "Plain"  # as Python's own; what reads the code around takes longer
         super().__init__(config=settings, colors="nocolor", **kwargs)
+
+    def init_display_formatter(self):
+        self.display_formatter = _Formatter(parent=self)
+        self.configurables.append(self.display_formatter)
 
     def _showtraceback(self, etype, evalue, stb):
         self.shown.add(

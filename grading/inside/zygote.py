@@ -41,6 +41,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks are not waited for
     gc.collect()
     gc.freeze()  # what is shared stays shared when a fork collects its garbage
+    isolation.use_huge_pages()
     isolated = settings["isolated"]
     control.send(READY)
     while True:

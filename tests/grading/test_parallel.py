@@ -1,13 +1,15 @@
 """Does a class get its grades once each, whatever happens to the machines?"""
 
+import os
 import random
 import re
 import shutil
 import sqlite3
 import time
 
+import dask
 import pytest
-from dask.distributed import Client, LocalCluster
+from dask.distributed import Client, KilledWorker, LocalCluster
 
 from grading import parallel
 from grading.tasks import Shared, Task
@@ -135,25 +137,47 @@ def test_a_grader_that_is_killed_loses_and_doubles_nothing(course):
 def test_a_killed_workers_tasks_go_to_another(monkeypatch):
     """Does each task give one result when a worker dies, and does the next one get what all tasks share?"""
 
-    def slow(shared, files, salt):
+    def slow(sources):
         time.sleep(0.3)
-        assert parallel._carried[shared].data == b"what all tasks share"
-        return [files["number"]]
+        assert all(parallel._carried[shared].data == b"what all tasks share" for shared, _, _ in sources)
+        return [[files["number"]] for _, files, _ in sources]
 
     monkeypatch.setattr(parallel, "_do", slow)
-    shared = Shared(b"what all tasks share")
     with (
         LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
         came = []
-        tasks = ((None, Task(shared, {"number": number}, b"")) for number in range(16))
-        for _, graded in parallel.results(client, tasks):
-            assert not isinstance(graded, Exception), graded
+        for number, graded in parallel.results(client, range(32), numbered):
+            assert graded == [number]
             came += graded
             if len(came) == 4:
                 next(iter(cluster.workers.values())).process.process._process.kill()
-    assert sorted(came) == list(range(16))
+    assert sorted(came) == list(range(32))
+
+
+def test_what_ends_its_worker_costs_only_itself(monkeypatch):
+    """Are those graded that travel together with a submission that no worker survives?"""
+
+    def deadly(sources):
+        if any(files["number"] == 5 for _, files, _ in sources):
+            os._exit(1)
+        return [[files["number"]] for _, files, _ in sources]
+
+    monkeypatch.setattr(parallel, "_do", deadly)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 2}),
+        LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        came = dict(parallel.results(client, range(32), numbered))
+    assert isinstance(came.pop(5), KilledWorker)
+    assert came == {number: [number] for number in range(32) if number != 5}
+
+
+def numbered(number):
+    """A task that holds no more than a number."""
+    return Task(Shared(b"what all tasks share"), {"number": number}, b"")
 
 
 def test_workers_elsewhere_need_no_shared_folder(course, tmp_path_factory):
