@@ -22,11 +22,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
+from statistics import median
 
 import jupytext
 import nbformat
 
 from benchmarks import result_files
+from grading.books import gradings, open_gradebook
 from grading.sample_class import fill_in
 
 ROOT = Path(__file__).parent.parent
@@ -137,6 +139,21 @@ def compare(assignment: str) -> list[dict]:
     ]
 
 
+def overhead(assignment: str) -> float:
+    """Seconds that a submission takes in which nothing is written, without its entry into the gradebook."""
+    with course(assignment, plain=False) as folder:
+        exercise = folder / f"exercises/{assignment}/{assignment}.ipynb"
+        for number in range(CLASS):
+            target = folder / f"course/submitted/s{number:05}/{assignment}"
+            target.mkdir(parents=True)
+            shutil.copy(exercise, target)
+        seconds(folder, OURS, assignment)
+        with open_gradebook(f"sqlite:///{folder}/course/gradebook.db", "bn-course") as gradebook:
+            taken = median(each.seconds for each in gradings(gradebook))
+    print(f"{assignment:20} nothing written        {taken:.3f} s", flush=True)
+    return taken
+
+
 def grow(assignment: str, largest: int) -> list[dict]:
     """Seconds and the grader's own memory for classes of growing size."""
     records = []
@@ -178,8 +195,10 @@ def main() -> None:
         workers, records = share("ps2_batchnorm"), grow("ps2_batchnorm", options.largest)
         result_files.write("grading_scale", PACKAGES, {"workers": workers, "records": records})
     else:
-        records = [record for name in ("ps2_batchnorm", "ps4_torch") for record in compare(name)]
-        result_files.write("grading_speed", PACKAGES, {"class": CLASS, "records": records})
+        names = "ps2_batchnorm", "ps4_torch"
+        records = [record for name in names for record in compare(name)]
+        empty = {name: overhead(name) for name in names}
+        result_files.write("grading_speed", PACKAGES, {"class": CLASS, "records": records, "empty": empty})
 
 
 if __name__ == "__main__":
