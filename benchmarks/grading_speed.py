@@ -170,7 +170,7 @@ def grow(assignment: str, largest: int) -> list[dict]:
 
 
 def share(assignment: str) -> list[dict]:
-    """The cost of one more submission for one worker and for two, and how much of the second is used."""
+    """The cost of one more submission for one worker and for two; the gain, divided by the workers."""
     costs = defaultdict(list)
     for _, workers in product(range(ROUNDS), (1, 2)):
         with course(assignment, plain=False) as folder:

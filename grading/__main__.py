@@ -84,8 +84,11 @@ def _grade(app, gradebook, options):
         session.found = len(submissions)
     if work:
         try:
-            # With nothing imported: whether there are sandboxes at all shows sooner.
-            Sandbox(replace(sessions[0].rules.recipe, preload=(), warm_up=(), modules=())).close()
+            # With nothing imported: whether there are sandboxes and packages shows sooner.
+            for recipe in {
+                replace(session.rules.recipe, preload=(), warm_up=(), modules=()) for session, _ in work
+            }:
+                Sandbox(recipe).close()
         except SandboxMissing as problem:
             return str(problem)
     entered, broken = _run(work, options)

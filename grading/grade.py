@@ -75,7 +75,7 @@ def grade(rules: Rules, master: Master, data: bytes, salt: bytes) -> Graded:
     data : bytes
         The file that was handed in.
     salt : bytes
-        What makes the hidden cases this learner's own.
+        Which of the sets of hidden cases it is tried on.
 
     Returns
     -------

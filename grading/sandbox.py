@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from grading.inside import wire
-from grading.packages import interpreter_folders, top_level_files, with_dependencies
+from grading.packages import PackageMissing, interpreter_folders, top_level_files, with_dependencies
 from grading.system_calls import NoFilter, compiled_filter
 
 INSIDE = Path(__file__).with_name("inside")
@@ -202,7 +202,7 @@ class Sandbox:
     Raises
     ------
     SandboxMissing
-        If bubblewrap is not installed, or the machine does not let it work.
+        If bubblewrap or a package of the recipe is not installed, or the machine does not let it work.
     """
 
     def __init__(self, recipe: Recipe):
@@ -223,6 +223,9 @@ class Sandbox:
         try:
             _copy_modules(recipe, course)
             words = command(recipe, course) if recipe.isolated else []
+        except (PackageMissing, ModuleNotFoundError) as problem:
+            self._folder.cleanup()
+            raise SandboxMissing(str(problem)) from None
         except BaseException:
             self._folder.cleanup()
             raise

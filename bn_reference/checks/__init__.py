@@ -120,7 +120,7 @@ def check(name: str, function: Callable, points: float = 1.0, seed: int = PUBLIC
     takes as partial credit when the call is the last line of a test cell.
 
     A function that never returns is stopped as any cell is, by the stop button; the report then
-    says so. When nbgrader grades, its own limit of time for a cell stops it.
+    says so. When it is graded, the grader's limit of time for a call stops it.
 
     Parameters
     ----------

@@ -175,6 +175,13 @@ def test_what_ends_its_worker_costs_only_itself(monkeypatch):
     assert came == {number: [number] for number in range(32) if number != 5}
 
 
+def test_each_worker_keeps_to_its_core():
+    """Where there is a worker for each core, has each one of its own?"""
+    with parallel.connected(None, len(os.sched_getaffinity(0))) as client:
+        cores = client.run(os.sched_getaffinity, 0)
+    assert sorted(core for (core,) in cores.values()) == sorted(os.sched_getaffinity(0))
+
+
 def numbered(number):
     """A task that holds no more than a number."""
     return Task(Shared(b"what all tasks share"), {"number": number}, b"")

@@ -353,6 +353,17 @@ def test_without_bubblewrap_nothing_is_run(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "recipe",
+    [Recipe(packages=("no-such-package",)), Recipe(modules=(("lesson", "no_such_module.lesson"),))],
+    ids=["a package", "a module"],
+)
+def test_what_submissions_may_import_and_is_not_here_is_named(recipe):
+    """Is a machine without it no place to grade, rather than each learner to blame?"""
+    with pytest.raises(SandboxMissing, match=r"no.such"):
+        Sandbox(recipe)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         pytest.param(b"\xc1", id="no message"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bn_reference.checks import SPECS, check, judging, report, salted
+from bn_reference.checks import SPECS, check, guesses, judging, report, salted
 from bn_reference.checks.calling import run_all
 from bn_reference.checks.guesses import guess
 from bn_reference.checks.spec import Mistake, Node
@@ -166,3 +166,34 @@ def test_what_a_formula_refuses_explains_nothing():
     trials = [judging._Trial(SPECS["batchnorm_forward"], *each) for each in zip(cases, outcomes, strict=True)]
     assert not any(trial.matches(mistakes[0]) for trial in trials)
     assert guess(spec, "y", trials) == ""
+
+
+@pytest.mark.parametrize(("name", "function"), [each[:2] for each in WRONG.values()], ids=WRONG)
+def test_what_is_compared_at_once_is_what_one_by_one_fits(name, function, monkeypatch):
+    """Do the tables of guesses leave the same sentence as trying each guess on the answer?"""
+    with_tables = report(name, function, seed=11).advice
+    monkeypatch.setattr(guesses, "_table", lambda *given: None)
+    assert report(name, function, seed=11).advice == with_tables
+
+
+def test_slips_are_worked_out_once_for_all_learners():
+    """Does the second wrong answer cost hardly a formula where the first has cost thousands?"""
+    spec = SPECS["batchnorm_inference"]
+    right, calls = spec.nodes["y"].formula, []
+
+    def counted(inputs, values):
+        calls.append(1)
+        return right(inputs, values)
+
+    spec = replace(spec, nodes={"y": Node(counted)}, mistakes=())
+    cases = spec.cases(np.random.default_rng(0))
+
+    def search(wrong):
+        calls.clear()
+        outcomes = run_all(spec, wrong, cases)
+        trials = [judging._Trial(spec, *each) for each in zip(cases, outcomes, strict=True)]
+        assert guess(spec, "y", trials) == ""
+        return len(calls)
+
+    first = search(lambda x, *rest: inference(np.sin(x), *rest))
+    assert search(lambda x, *rest: inference(np.cos(x), *rest)) < first / 10
