@@ -33,8 +33,8 @@ SHOWN = 10 << 20
 """How much the learner's cells of a notebook may show together, in characters."""
 
 SOON = 1.0
-"""How long, in seconds, all cells together may take for the tests to run in the notebook's own process, and how
-long one call there. What takes longer is called in a child, if need be after the cells have been run again."""
+"""How long, in seconds, all cells together may take for the tests to run in the notebook's own process, and
+how long one call there. What takes longer is called in a child, if need be after the cells have run again."""
 
 
 @dataclass(frozen=True)
