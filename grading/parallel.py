@@ -20,8 +20,12 @@ AHEAD = 3
 TOGETHER = 4
 """How many submissions make a task at most: what Dask does for a task is a tenth of the work for one."""
 
-UNWATCHED = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
-"""Without what Dask does for its dashboard, which nobody sees here: it looks at itself every 10 ms."""
+UNWATCHED = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.low-level-log-length": 10,
+}
+"""Without what Dask does for those who watch it: it looks at itself every 10 ms, and keeps 1000 messages."""
 
 
 @contextmanager

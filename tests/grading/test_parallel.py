@@ -8,6 +8,7 @@ import sqlite3
 import time
 
 import dask
+import psutil
 import pytest
 from dask.distributed import Client, KilledWorker, LocalCluster
 
@@ -173,6 +174,21 @@ def test_what_ends_its_worker_costs_only_itself(monkeypatch):
         came = dict(parallel.results(client, range(32), numbered))
     assert isinstance(came.pop(5), KilledWorker)
     assert came == {number: [number] for number in range(32) if number != 5}
+
+
+def test_what_has_been_graded_takes_no_memory(monkeypatch):
+    """Is the grader as large after 1200 submissions as after 200, though each brings and leaves 40 kB?"""
+    monkeypatch.setattr(parallel, "_do", lambda sources: [[bytes(40_000)] for _ in sources])
+
+    def task(number):
+        return Task(Shared(b"what all tasks share"), {"source": os.urandom(40_000)}, b"")
+
+    sizes = []
+    with parallel.connected(None, 2) as client:
+        for done, _ in enumerate(parallel.results(client, range(1200), task)):
+            if done in (200, 1199):
+                sizes.append(psutil.Process().memory_info().rss)
+    assert sizes[1] - sizes[0] < 20e6
 
 
 def test_each_worker_keeps_to_its_core():
