@@ -20,7 +20,7 @@ def load(name: str) -> dict:
 
 def where_and_when(results: dict) -> str:
     """Machine, date and versions, as the file states them."""
-    about = {name: value for name, value in results.items() if not isinstance(value, list)}
+    about = {name: value for name, value in results.items() if not isinstance(value, list | dict)}
     return ", ".join(
         f"{name}: {value:.3g}" if isinstance(value, float) else f"{name}: {value}"
         for name, value in about.items()

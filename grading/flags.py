@@ -7,7 +7,8 @@ have tried to get around the exercise rather than through it.
 import ast
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 
 SUSPICIOUS = (
     ("_getframe", "looks into the frames of its callers"),
@@ -88,10 +89,13 @@ def flags(sources: Iterable[str], more: Iterable[tuple[str, str]] = ()) -> list[
     return list(found.values())
 
 
-def _names(source: str) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=1024)  # a cell as it was handed out is many learners'
+def _names(source: str) -> tuple[tuple[str, str], ...]:
     """Each name and text in a cell with its line: of modules, of attributes, of strings."""
-    if len(source) > LONGEST:
-        return
+    return tuple(_found_names(source)) if len(source) <= LONGEST else ()
+
+
+def _found_names(source):
     plain = MAGIC.sub(r"\1pass", source)
     try:
         with warnings.catch_warnings(action="ignore"):

@@ -167,7 +167,7 @@ def _owners(master, cells):
 
 
 def _owned_cell(master_cell, written):
-    cell = deepcopy(master_cell)
+    cell = NotebookNode(master_cell)  # only what lies at its top is changed
     if written is not None and is_solution(cell):
         is_text = cell.cell_type == "markdown" and written.source != cell.source
         cell.source = _without_html(written.source) if is_text else written.source
