@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import dask
@@ -118,7 +118,8 @@ class _OneCore(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         cores = sorted(os.sched_getaffinity(0))
         for thread in os.listdir("/proc/self/task"):
-            os.sched_setaffinity(int(thread), {cores[worker.name % len(cores)]})
+            with suppress(ProcessLookupError):  # it may just have ended
+                os.sched_setaffinity(int(thread), {cores[worker.name % len(cores)]})
 
 
 class _Carrier(WorkerPlugin):
