@@ -18,9 +18,10 @@ CANDIDATES = {
 
 
 def _cases(rng):
+    rows = int(rng.integers(2, 4))  # few: gradgradcheck differentiates once for each number
+
     def case(name, kind):
-        # Small: gradgradcheck differentiates once for each number.
-        x = rng.standard_normal((int(rng.integers(2, 4)), 1)).astype(np.float32)
+        x = rng.standard_normal((rows, 1)).astype(np.float32)
         factors, differentiable = CANDIDATES[name]
         inputs = {"x": x, "weight": vector(rng, x), "bias": vector(rng, x)}
         return Case(name, kind, inputs | {"factors": factors, "differentiable": differentiable})
