@@ -154,6 +154,7 @@ class _Table:
 def _table(kind: Kind, spec: Spec, name: str, cases: tuple[Case, ...], telling: Case) -> _Table | None:
     """The table of a kind, the same for all learners; None if even its guesses depend on their values."""
     trials = [_Unanswered(spec, case) for case in cases]
+    tells = trials[cases.index(telling)]
     by_shape: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
     unknown = []
     try:
@@ -162,7 +163,7 @@ def _table(kind: Kind, spec: Spec, name: str, cases: tuple[Case, ...], telling: 
         return None
     for number, guessed in enumerate(guesses):
         try:
-            value = _value(trials[cases.index(telling)], guessed.wrong)
+            value = _value(tells, guessed.wrong)
         except _NotAnswered:
             unknown.append(number)
             continue
@@ -180,10 +181,10 @@ class _NotAnswered(Exception):
 
 
 class _NoValues(Mapping):
-    def __getitem__(self, name):
+    def __getitem__(self, *name):
         raise _NotAnswered
 
-    __iter__ = __len__ = __contains__ = __getitem__
+    __iter__ = __len__ = __contains__ = __getitem__  # whichever way a formula asks
 
 
 class _Unanswered:

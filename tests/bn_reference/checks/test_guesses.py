@@ -197,3 +197,16 @@ def test_slips_are_worked_out_once_for_all_learners():
 
     first = search(lambda x, *rest: inference(np.sin(x), *rest))
     assert search(lambda x, *rest: inference(np.cos(x), *rest)) < first / 10
+
+
+def test_a_formula_that_goes_through_all_results_waits_for_them():
+    """Is a slip still found where the formula does not ask for an earlier result by its name?"""
+    spec = SPECS["batchnorm_inference"]
+    right = spec.nodes["y"].formula
+    spec = replace(
+        spec, nodes={"y": Node(lambda inputs, values: right(inputs, dict(values.items())))}, mistakes=()
+    )
+    cases = spec.cases(np.random.default_rng(0))
+    outcomes = run_all(spec, lambda x, g, *rest: inference(x, -g, *rest), cases)
+    trials = [judging._Trial(spec, *each) for each in zip(cases, outcomes, strict=True)]
+    assert guess(spec, "y", trials) == "Your y is what comes out with -gamma in place of gamma."
