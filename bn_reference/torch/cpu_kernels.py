@@ -29,56 +29,72 @@ def forward(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`bn_reference.torch.operators.normalize`: ``y, mean, residue, var``."""
-    array = laid_out_like(x, widen(x)).numpy()
-    y = _empty_like(array)
+    wide = laid_out_like(x, widen(x))
+    y = _empty_like(wide)
     statistics = transform.normalize(
-        view(array),
-        view(y),
+        view(wide.numpy()),
+        view(y.numpy()),
         _parameter(weight, x, 1.0),
         _parameter(bias, x, 0.0),
         eps,
         torch.get_num_threads(),
     )
-    vectors = statistics.mean, statistics.residue, statistics.var
-    y, *vectors = (torch.from_numpy(value) for value in (y, *vectors))
-    return y.to(x.dtype), *(vector.to(vectors[0].dtype) for vector in vectors)
+    mean = statistics.mean
+    vectors = (_vector(value, mean.dtype) for value in (mean, statistics.residue, statistics.var))
+    return y.to(x.dtype), *vectors
 
 
 def backward(
     dout: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, residue: Tensor, var: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`bn_reference.torch.operators.normalize_backward`: ``dx, dweight, dbias``."""
-    dout, array = (laid_out_like(x, value.to(mean.dtype)).numpy() for value in (dout, x))
-    dx = _empty_like(array)
-    statistics = transform.Statistics(mean.numpy(), residue.double().numpy(), var.double().numpy(), eps)
-    dweight, dbias = transform.differentiate(
-        view(dout), view(array), view(dx), _parameter(weight, x, 1.0), statistics, torch.get_num_threads()
+    wide = laid_out_like(x, widen(x))
+    dout = laid_out_like(x, dout.to(wide.dtype))
+    dx = _empty_like(wide)
+    statistics = transform.Statistics(mean.numpy(), _double(residue), _double(var), eps)
+    vectors = transform.differentiate(
+        view(dout.numpy()),
+        view(wide.numpy()),
+        view(dx.numpy()),
+        _parameter(weight, x, 1.0),
+        statistics,
+        torch.get_num_threads(),
     )
-    dx, dweight, dbias = (torch.from_numpy(value) for value in (dx, dweight, dbias))
-    return dx.to(x.dtype), dweight.to(mean.dtype), dbias.to(mean.dtype)
+    return dx.to(x.dtype), *(_vector(value, statistics.mean.dtype) for value in vectors)
 
 
 def inference(
     x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> Tensor:
     """`bn_reference.torch.operators.apply_statistics`."""
-    array = laid_out_like(x, widen(x)).numpy()
-    y = _empty_like(array)
-    vectors = (
+    wide = laid_out_like(x, widen(x))
+    y = _empty_like(wide)
+    transform.apply(
+        view(wide.numpy()),
+        view(y.numpy()),
         _parameter(weight, x, 1.0),
         _parameter(bias, x, 0.0),
-        mean.double().numpy(),
-        var.double().numpy(),
+        _double(mean),
+        _double(var),
+        eps,
+        torch.get_num_threads(),
     )
-    transform.apply(view(array), view(y), *vectors, eps, torch.get_num_threads())
-    return torch.from_numpy(y).to(x.dtype)
+    return y.to(x.dtype)
 
 
-def _empty_like(array):
-    if array.nbytes >= HUGE_BYTES:
-        return np.empty_like(array)
-    return torch.empty_like(torch.from_numpy(array)).numpy()
+def _empty_like(wide):
+    if wide.nbytes >= HUGE_BYTES:
+        return torch.from_numpy(np.empty_like(wide.numpy()))
+    return torch.empty_like(wide)
 
 
 def _parameter(vector, x, default):
-    return np.full(x.shape[1], default) if vector is None else vector.double().numpy()
+    return np.full(x.shape[1], default) if vector is None else _double(vector)
+
+
+def _double(vector):
+    return widen(vector).numpy().astype(np.float64)
+
+
+def _vector(array, dtype):
+    return torch.from_numpy(array.astype(dtype, copy=False))

@@ -7,6 +7,7 @@ run wherever their tensors live.
 
 import inspect
 from math import prod
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -103,8 +104,14 @@ class BatchNormFunction(torch.autograd.Function):
         return y_dot.to(x.dtype), torch.zeros_like(mean), residue_dot, var_dot
 
 
-# torch asks for the signature of `forward` at every call; making it anew takes longer than a small batch.
-BatchNormFunction.forward.__signature__ = inspect.signature(BatchNormFunction.forward)
+class _AllByPosition(inspect.Signature):
+    """torch binds the arguments of `forward` at every call, which takes longer than a small batch does."""
+
+    def bind(self, *args):
+        return SimpleNamespace(args=args, kwargs={}, apply_defaults=lambda: None)
+
+
+BatchNormFunction.forward.__signature__ = _AllByPosition.from_callable(BatchNormFunction.forward)
 
 
 def batch_norm(
@@ -210,8 +217,7 @@ def _through_statistics(dx, dresidue, dvar, x, mean, residue):
 
 def _move(running, new, momentum):
     """Move a running statistic in place; only the result is rounded to its dtype."""
-    with torch.no_grad():
-        running.copy_((1 - momentum) * widen(running) + momentum * new.detach())
+    running.copy_((1 - momentum) * widen(running) + momentum * new.detach())
 
 
 def _values_per_channel(x):

@@ -145,16 +145,16 @@ def _scale_and_shift(centered, var, weight, bias, eps):
 
 def widen(x: Tensor) -> Tensor:
     """float16 and bfloat16 become float32; wider dtypes stay."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
 def laid_out_like(x: Tensor, y: Tensor) -> Tensor:
     """`y` with its channels last in memory if those of `x` are, in C order otherwise."""
-    batch, channels, *spatial = x.stride()
-    strides = [batch, *spatial, channels]
-    descend = all(outer >= inner for outer, inner in pairwise(strides))
-    if x.ndim in (4, 5) and channels > 0 and descend:
-        return y.movedim(1, -1).contiguous().movedim(-1, 1)
+    if x.ndim in (4, 5):
+        batch, channels, *spatial = x.stride()
+        descend = all(outer >= inner for outer, inner in pairwise([batch, *spatial, channels]))
+        if channels > 0 and descend:
+            return y.movedim(1, -1).contiguous().movedim(-1, 1)
     return y.contiguous()
 
 
