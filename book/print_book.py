@@ -69,6 +69,11 @@ LINK_ALL = """() => {
 }"""
 """Chromium notes the place of what the page itself links to; other chapters link to other things."""
 
+OPEN_ANSWERS = """() => document.querySelectorAll("details.sd-dropdown").forEach((answer) => {
+    answer.open = true;
+})"""
+"""Nobody can unfold paper. (Folded code is another matter: it stays out.)"""
+
 
 @dataclass(frozen=True)
 class Chapter:
@@ -103,6 +108,7 @@ def print_chapters(browser, pages):
         above = json.dumps(title, ensure_ascii=False)  # CSS writes strings in the same way
         headings = tab.locator("article section[id] > h2").all()
         sections = [(h2.evaluate("h2 => h2.parentElement.id"), h2.evaluate(READ)) for h2 in headings]
+        tab.evaluate(OPEN_ANSWERS)
         tab.evaluate(LINK_ALL)
         tab.add_style_tag(content=NUMBERED.format(title=above, before=number - 1))
         chapters.append(Chapter(page, title, number, sections, _printed(tab)))

@@ -119,6 +119,11 @@ def test_formulas_are_set_and_folded_code_stays_out(texts):
     assert "Show the code" not in text and "Contents" not in text
 
 
+def test_answers_are_printed(texts):
+    """Can who reads on paper compare what they thought with the answer?"""
+    assert "Standardising changes where the features are" in " ".join("\n".join(texts).split())
+
+
 def test_figure_that_moves_is_printed_as_a_picture(print_book, browser):
     """Is the still picture there, which a page from a server would replace?"""
     tab = browser.new_page()
