@@ -32,13 +32,16 @@ NO_PROSE = re.compile(
 )
 CAPTION = re.compile(r"^    (?:caption|alt): (.*?)(?=^ {0,4}\S)", re.DOTALL | re.MULTILINE)
 TEXT_INSIDE = re.compile(r"^```\{(?:glossary|list-table)\}\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BOX = re.compile(r"^:::\{(?:admonition|dropdown)\} (.*?)^:::$", re.DOTALL | re.MULTILINE)
+INSIDE = (CAPTION, TEXT_INSIDE, BOX)
+"""Prose within directives, which are no prose otherwise."""
 LISTED = re.compile(r"[\w, *]+ : .*|[a-z_]+(, [a-z_]+)*")
 """A line of a docstring that names parameters, or modules."""
 
 
 def of_page(text: str) -> str:
     """The prose of a Markdown page: its text, and the captions of its figures."""
-    return NO_PROSE.sub(" ", "\n".join([text, *CAPTION.findall(text), *TEXT_INSIDE.findall(text)]))
+    return NO_PROSE.sub(" ", "\n".join([text, *(part for kind in INSIDE for part in kind.findall(text))]))
 
 
 def of_module(source: str) -> str:

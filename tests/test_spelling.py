@@ -76,6 +76,7 @@ def test_every_word_is_known(place, dictionary):
         ("An optimizer, an optimiser, the behavior.", {"optimizer", "behavior"}),
         ("```python\nvariansce = 1\n```\nand $variansce$ and `variansce`", set()),
         ("Mini-bacth statistics don't, of Szegedy's.", {"bacth"}),
+        (":::{dropdown} A qwestion?\nIts ansver.\n:::", {"qwestion", "ansver"}),
     ],
 )
 def test_wrong_word_is_found(text, wrong, dictionary):
