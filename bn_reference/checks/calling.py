@@ -141,7 +141,7 @@ def call(
         except BaseException as raised:  # a learner's sys.exit() must not end the notebook
             seconds, problem = clock() - start, raised
     warned = (f"{warning.category.__name__}: {warning.message}" for warning in caught)
-    error, gist = _explain(spec, problem)
+    error, gist = _explain(spec, problem, given)
     return Outcome(
         values,
         error,
@@ -223,7 +223,7 @@ def _as_real_array(name, value) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def _explain(spec, problem: BaseException | None) -> tuple[str, str]:
+def _explain(spec, problem: BaseException | None, given: Values) -> tuple[str, str]:
     """The error in a sentence with the line that raised it, and the same without its message."""
     if problem is None:
         return "", ""
@@ -238,8 +238,10 @@ def _explain(spec, problem: BaseException | None) -> tuple[str, str]:
     elif isinstance(problem, RecursionError):
         says = "RecursionError: it calls itself without an end"
     else:
-        line = _line(problem)
-        return f"{type(problem).__name__}: {problem}{line}", f"{type(problem).__name__}{line}"
+        where = _line(problem)
+        if isinstance(problem, TypeError) and not where and spec.call is call_with_arguments:
+            where = f". It is called with {', '.join(given)}, in this order: its first line has to take them"
+        return f"{type(problem).__name__}: {problem}{where}", f"{type(problem).__name__}{where}"
     return says, says
 
 

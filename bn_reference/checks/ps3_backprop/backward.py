@@ -105,6 +105,30 @@ CLOSED = Spec(
             keeps=0.5,
         ),
         Mistake(
+            "sum_of_dout_instead_of_mean",
+            "Your dx subtracts the sum of dout. Divide it by m: the formula has its mean.",
+            {"dx": lambda i, v: _closed_dx(i, mean_part=len(i["dout"]))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "sum_along_x_hat_instead_of_mean",
+            "Your dx subtracts x_hat times the sum of dout * x_hat. Divide it by m: the formula has a mean.",
+            {"dx": lambda i, v: _closed_dx(i, x_hat_part=len(i["dout"]))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "multiplied_by_m",
+            "Your dx is m times too large. Where the formula begins with m * dout, all of it is divided by m.",
+            {"dx": lambda i, v: _closed_dx(i) * len(i["dout"])},
+            keeps=0.5,
+        ),
+        Mistake(
+            "divided_by_m",
+            "Your dx is divided by m once too often: its two means have their own division, and dout has none.",
+            {"dx": lambda i, v: _closed_dx(i) / len(i["dout"])},
+            keeps=0.5,
+        ),
+        Mistake(
             "path_through_variance_has_wrong_sign",
             "Your part along x_hat is added. Both parts are taken out of dout: subtract it.",
             {"dx": lambda i, v: _closed_dx(i, x_hat_part=-1)},

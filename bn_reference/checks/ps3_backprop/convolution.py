@@ -157,6 +157,30 @@ CONVOLUTIONAL = Spec(
             {"dx": lambda i, v: _dx(i, None, *[i["dout"][:, 0].size] * 2)},
         ),
         Mistake(
+            "sum_of_dout_instead_of_mean",
+            "Your dx subtracts the sum of dout. Divide it by m: the formula has its mean.",
+            {"dx": lambda i, v: _dx(i, mean_part=i["dout"][:, 0].size)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "sum_along_x_hat_instead_of_mean",
+            "Your dx subtracts x_hat times the sum of dout * x_hat. Divide it by m: the formula has a mean.",
+            {"dx": lambda i, v: _dx(i, x_hat_part=i["dout"][:, 0].size)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "multiplied_by_m",
+            "Your dx is m times too large. Where the formula begins with m * dout, all of it is divided by m.",
+            {"dx": lambda i, v: _dx(i) * i["dout"][:, 0].size},
+            keeps=0.5,
+        ),
+        Mistake(
+            "divided_by_m",
+            "Your dx is divided by m once too often: its two means have their own division, and dout has none.",
+            {"dx": lambda i, v: _dx(i) / i["dout"][:, 0].size},
+            keeps=0.5,
+        ),
+        Mistake(
             "statistics_taken_as_constants",
             "Your dx is dout * gamma / std: it treats mean and variance as constants. Two parts of dout have to be "
             "taken out: its mean, and its part along x_hat.",

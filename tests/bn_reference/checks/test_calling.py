@@ -87,6 +87,20 @@ def test_what_cannot_be_judged_is_explained(function, says):
     assert result.values == {}
 
 
+@pytest.mark.parametrize("function", [lambda: 1, lambda x, y: x])
+def test_changed_parameters_are_explained(function):
+    """Does who has changed the first line learn with what the function is called?"""
+    says = "It is called with x, in this order: its first line has to take them"
+    assert outcome(function).error.startswith("TypeError: ")
+    assert outcome(function).error.endswith(says) and outcome(function).gist.endswith(says)
+
+
+def test_type_error_within_a_function_is_not_blamed_on_its_first_line():
+    """Is the line that raised it named in its place?"""
+    gist = outcome(lambda x: len(3)).gist
+    assert gist.startswith("TypeError at the line `") and "in this order" not in gist
+
+
 def test_endless_recursion_is_explained():
     """Is a function that calls itself told so, without a thousand lines?"""
 
