@@ -50,7 +50,7 @@ def _row(part: PartResult, points: str) -> str:
     detail = f"<div>{escape(part.problem)}.{where}</div>" if part.problem else ""
     return (
         "<li style='display:flex;gap:.7em;margin:0 0 .2em'>"
-        f"<span style='flex:0 0 4em;font-family:monospace'>{mark}</span>"
+        f"<span style='flex:0 0 6em;font-family:monospace'>{mark}</span>"
         f"<div style='flex:1 1 0;min-width:0'>{escape(part.title)}{detail}</div>"
         + (f"<span style='flex:0 0 auto'>{points.removesuffix(' points')}</span>" if points else "")
         + "</li>"
