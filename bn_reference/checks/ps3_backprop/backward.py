@@ -129,6 +129,13 @@ CLOSED = Spec(
             keeps=0.5,
         ),
         Mistake(
+            "means_divided_by_m_minus_1",
+            "Your two means in dx are divided by m - 1. They come from the mean and the biased variance of the forward "
+            "pass: divide by m.",
+            {"dx": lambda i, v: _closed_dx(i, *[len(i["dout"]) / max(len(i["dout"]) - 1, 1)] * 2)},
+            keeps=0.5,
+        ),
+        Mistake(
             "path_through_variance_has_wrong_sign",
             "Your part along x_hat is added. Both parts are taken out of dout: subtract it.",
             {"dx": lambda i, v: _closed_dx(i, x_hat_part=-1)},
@@ -141,6 +148,24 @@ CLOSED = Spec(
             {
                 "dx": lambda i, v: (
                     i["gamma"] / std(i) * (i["dout"] - i["dout"].mean(0) - (i["dout"] * i["x_hat"]).mean(0))
+                )
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "x_hat_missing_in_the_mean",
+            "Your dx subtracts x_hat times the mean of dout. The part of dout along x_hat is x_hat times the mean of "
+            "dout * x_hat.",
+            {"dx": lambda i, v: i["gamma"] / std(i) * (i["dout"] - (1 + i["x_hat"]) * i["dout"].mean(0))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "gamma_on_dout_alone",
+            "Your gamma multiplies dout and not the two parts that are taken out of it. Put gamma / std in front of all "
+            "three.",
+            {
+                "dx": lambda i, v: (
+                    _closed_dx(i) + (i["gamma"] - 1) / i["gamma"] * (_closed_dx(i, 0, 0) - _closed_dx(i))
                 )
             },
             keeps=0.5,

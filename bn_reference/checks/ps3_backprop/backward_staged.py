@@ -145,6 +145,17 @@ STAGED = Spec(
             {"dvar": lambda i, v: _dvar(i, v, power=1)},
         ),
         Mistake(
+            "dvar_power_of_the_variance",
+            "Your dvar divides by var + eps. The derivative of (var + eps)**(-1/2) is -1/2 * (var + eps)**(-3/2).",
+            {"dvar": lambda i, v: _dvar(i, v, power=2)},
+        ),
+        Mistake(
+            "dvar_takes_x_hat",
+            "Your dvar multiplies dx_hat by x_hat. With the power -3/2 it takes x - mean: one division is in the power "
+            "already.",
+            {"dvar": lambda i, v: _dvar(i, v, power=4)},
+        ),
+        Mistake(
             "dvar_half_missing",
             "Your dvar lacks the factor 1/2 that the root brings.",
             {"dvar": lambda i, v: _dvar(i, v, factor=-1)},
@@ -166,6 +177,11 @@ STAGED = Spec(
             {"dmean": lambda i, v: -v["dx_hat"].sum(0)},
         ),
         Mistake(
+            "dmean_divided_by_variance",
+            "Your dmean is divided by the variance. Divide by its root, sqrt(var + eps), as x - mean was.",
+            {"dmean": lambda i, v: -v["dx_hat"].sum(0) / std(i) ** 2},
+        ),
+        Mistake(
             "dmean_averaged",
             "Your dmean is averaged over the batch. Here it is a sum; the 1/m belongs to the step from mean to x.",
             {"dmean": lambda i, v: -v["dx_hat"].mean(0) / std(i)},
@@ -182,9 +198,37 @@ STAGED = Spec(
             {"dx": lambda i, v: _dx(i, v, through_mean=0)},
         ),
         Mistake(
+            "path_through_mean_subtracted",
+            "Your dx subtracts the path through the mean. Where several edges leave a node, add; the minus is in dmean "
+            "already.",
+            {"dx": lambda i, v: _dx(i, v, through_mean=-1)},
+        ),
+        Mistake(
             "path_through_variance_missing",
             "Your dx lacks the path through the variance. Add dvar * 2 * (x - mean) / m.",
             {"dx": lambda i, v: _dx(i, v, through_var=0)},
+        ),
+        Mistake(
+            "path_through_variance_subtracted",
+            "Your dx subtracts the path through the variance. Where several edges leave a node, add; the minus is in dvar "
+            "already.",
+            {"dx": lambda i, v: _dx(i, v, through_var=-1)},
+        ),
+        Mistake(
+            "direct_path_takes_dout",
+            "The straight path of your dx takes dout. What comes back to x_hat is dx_hat: divide that by sqrt(var + eps).",
+            {"dx": lambda i, v: _dx(i, v, direct=1 / i["gamma"])},
+        ),
+        Mistake(
+            "direct_path_not_divided_by_std",
+            "The straight path of your dx is dx_hat by itself. x_hat = (x - mean) / sqrt(var + eps), so divide it by that.",
+            {"dx": lambda i, v: _dx(i, v, direct=std(i))},
+        ),
+        Mistake(
+            "direct_path_multiplied_by_std",
+            "The straight path of your dx multiplies by sqrt(var + eps). x was divided by it on the way forward, and so is "
+            "the gradient.",
+            {"dx": lambda i, v: _dx(i, v, direct=std(i) ** 2)},
         ),
         Mistake(
             "two_missing_in_variance_path",

@@ -205,6 +205,12 @@ NUMERICAL_GRADIENT = Spec(
             code=wrong_differences.all_entries_at_once,
         ),
         Mistake(
+            "own_entry_alone",
+            "Your function moves one entry of x, and looks at the same entry of f(x) alone. All entries of f(x) may "
+            "depend on it, as in Batch Normalization: sum (f(x + h) - f(x - h)) * dout over all of them.",
+            code=wrong_differences.own_entry_alone,
+        ),
+        Mistake(
             "row_by_row",
             "Your loop runs over the first axis of x, and moves a whole row at once. Visit every entry: np.ndindex(x.shape) "
             "gives the index of each, whatever the shape.",

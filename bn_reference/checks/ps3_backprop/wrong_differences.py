@@ -65,6 +65,17 @@ def all_entries_at_once(f, x, dout, h):
     return (f(x + h) - f(x - h)) * dout / (2 * h)
 
 
+def own_entry_alone(f, x, dout, h):
+    """The diagonal of the Jacobian."""
+    x = np.array(x, dtype=np.float64)
+    dx = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[index] = h
+        dx[index] = ((f(x + step) - f(x - step)) * dout)[index] / (2 * h)
+    return dx
+
+
 def row_by_row(f, x, dout, h):
     """A loop over the first axis alone."""
     x = np.array(x, dtype=np.float64)
