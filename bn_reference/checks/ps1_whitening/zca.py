@@ -38,7 +38,11 @@ def _inverse_root(i):
 def _stopped_at_pca(i, v):
     lam, u = eigen(i["x"])
     rows, own = (u / np.sqrt(lam + i["eps"])).T, v.get("w")
-    return rows if own is None else turned_rows(rows, own, lam)
+    if own is None:
+        return rows
+    return nearest(
+        own, turned_rows(rows, own, lam), turned_rows(rows[::-1], own, lam[::-1])
+    )  # or as eigh has them
 
 
 def _turned_the_wrong_way(i, v):

@@ -80,6 +80,11 @@ def zca_left_at_pca(x, eps):
     return w, z
 
 
+def zca_left_at_pca_as_eigh_has_it(x, eps):
+    _, w, z = ascending(x, eps)
+    return w, z
+
+
 def zca_inside_out(x, eps):
     centered, lam, u = axes(x)
     w = u.T @ np.diag(1 / np.sqrt(lam + eps)) @ u
@@ -223,6 +228,7 @@ WRONG = [
     ("pca_whitening", divided_by_eigenvalues, {"divides_by_eigenvalue"}),
     ("pca_whitening", vectors_left_in_order_of_eigh, {"eigenvectors_not_reversed"}),
     ("zca_whitening", zca_left_at_pca, {"not_turned_back"}),
+    ("zca_whitening", zca_left_at_pca_as_eigh_has_it, {"not_turned_back"}),
     ("zca_whitening", zca_inside_out, {"turned_the_wrong_way"}),
     ("zca_whitening", zca_of_each_entry, {"root_of_each_entry"}),
     ("zca_whitening", zca_with_eps_everywhere, {"eps_added_to_every_entry"}),
