@@ -196,6 +196,20 @@ COMBINE = Spec(
             keeps=0.5,
         ),
         Mistake(
+            "divided_by_n_minus_1",
+            "Your variance divides the sum of squared differences by count - 1. The variances here are biased: divide by "
+            "the count.",
+            {"var": lambda i, v: _count(i) / max(_count(i) - 1, 1) * (_weighted(i, "var") + _between(i))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "spread_of_means_not_divided",
+            "Your spread between the shards is count times too large. count_a * count_b / count times the squared "
+            "difference is a sum of squares: divide it by the count once more.",
+            {"var": lambda i, v: _weighted(i, "var") + _count(i) * _between(i)},
+            keeps=0.5,
+        ),
+        Mistake(
             "counts_not_added",
             "Your count is that of one shard. The joined batch holds count_a + count_b examples.",
             {"count": lambda i, v: np.float64(i["count_a"])},

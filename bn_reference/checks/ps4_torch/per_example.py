@@ -25,6 +25,7 @@ def nodes(reference: Callable, magnitude: Callable) -> dict[str, Node]:
 def normalizing(
     prepare: Callable,
     dims: tuple[int, ...],
+    center: Callable = torch.sub,
     divide: Callable = lambda centered, var, eps: centered / torch.sqrt(var + eps),
     correction: int = 0,
     statistics: Callable = lambda statistic: statistic,
@@ -36,7 +37,7 @@ def normalizing(
         rows = prepare(x, *groups)
         axes = [d for d in dims if d < rows.ndim]
         mean, var = rows.mean(axes, keepdim=True), rows.var(axes, correction=correction, keepdim=True)
-        x_hat = divide(rows - statistics(mean), statistics(var), eps).reshape(x.shape)
+        x_hat = divide(center(rows, statistics(mean)), statistics(var), eps).reshape(x.shape)
         return affine(x_hat, weight, bias)
 
     return function
@@ -92,6 +93,12 @@ def usual_mistakes(variant: Callable[..., Callable]) -> tuple[Mistake, ...]:
             keeps=0.25,
         ),
         Mistake(
+            "not_centred",
+            "Your x_hat is scaled but not centred. Subtract the mean before you divide.",
+            code=variant(center=lambda rows, mean: rows),
+            keeps=0.25,
+        ),
+        Mistake(
             "eps_outside_root",
             "Your eps is added outside the square root. Use sqrt(var + eps).",
             code=variant(divide=lambda centered, var, eps: centered / (torch.sqrt(var) + eps)),
@@ -120,6 +127,12 @@ def usual_mistakes(variant: Callable[..., Callable]) -> tuple[Mistake, ...]:
             "The gradient of x does not run through mean and variance: .detach(), .data, .item() or torch.no_grad() cut "
             "them off. Compute them with x as it is.",
             code=variant(statistics=torch.Tensor.detach),
+        ),
+        Mistake(
+            "x_gets_no_gradient",
+            "Your x gets no gradient: .detach(), .numpy(), torch.tensor() or torch.no_grad() cuts x_hat off, so that only "
+            "weight and bias get theirs. Compute x_hat from x with torch's operations.",
+            code=variant(divide=lambda centered, var, eps: (centered / torch.sqrt(var + eps)).detach()),
         ),
         Mistake(
             "no_gradient_at_all",
