@@ -40,9 +40,8 @@ def _stopped_at_pca(i, v):
     rows, own = (u / np.sqrt(lam + i["eps"])).T, v.get("w")
     if own is None:
         return rows
-    return nearest(
-        own, turned_rows(rows, own, lam), turned_rows(rows[::-1], own, lam[::-1])
-    )  # or as eigh has them
+    as_eigh_has_them = turned_rows(rows[::-1], own, lam[::-1])
+    return nearest(own, turned_rows(rows, own, lam), as_eigh_has_them)
 
 
 def _turned_the_wrong_way(i, v):

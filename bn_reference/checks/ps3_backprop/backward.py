@@ -4,6 +4,7 @@ import numpy as np
 
 from bn_reference.batchnorm import BatchNormCache, batchnorm_backward, batchnorm_forward
 from bn_reference.checks.batches import batch_cases, cotangent, vector
+from bn_reference.checks.closed_form import mean_mistakes
 from bn_reference.checks.ps3_backprop.gradients import gradient_size, parameter_mistakes, std
 from bn_reference.checks.spec import Mistake, Node, Part, Spec
 
@@ -104,30 +105,7 @@ CLOSED = Spec(
             {"dx": lambda i, v: _closed_dx(i, len(i["dout"]), len(i["dout"]))},
             keeps=0.5,
         ),
-        Mistake(
-            "sum_of_dout_instead_of_mean",
-            "Your dx subtracts the sum of dout. Divide it by m: the formula has its mean.",
-            {"dx": lambda i, v: _closed_dx(i, mean_part=len(i["dout"]))},
-            keeps=0.5,
-        ),
-        Mistake(
-            "sum_along_x_hat_instead_of_mean",
-            "Your dx subtracts x_hat times the sum of dout * x_hat. Divide it by m: the formula has a mean.",
-            {"dx": lambda i, v: _closed_dx(i, x_hat_part=len(i["dout"]))},
-            keeps=0.5,
-        ),
-        Mistake(
-            "multiplied_by_m",
-            "Your dx is m times too large. Where the formula begins with m * dout, all of it is divided by m.",
-            {"dx": lambda i, v: _closed_dx(i) * len(i["dout"])},
-            keeps=0.5,
-        ),
-        Mistake(
-            "divided_by_m",
-            "Your dx is divided by m once too often: its two means have their own division, and dout has none.",
-            {"dx": lambda i, v: _closed_dx(i) / len(i["dout"])},
-            keeps=0.5,
-        ),
+        *mean_mistakes(_closed_dx, lambda i: len(i["dout"])),
         Mistake(
             "means_divided_by_m_minus_1",
             "Your two means in dx are divided by m - 1. They come from the mean and the biased variance of the forward "
@@ -163,11 +141,7 @@ CLOSED = Spec(
             "gamma_on_dout_alone",
             "Your gamma multiplies dout and not the two parts that are taken out of it. Put gamma / std in front of all "
             "three.",
-            {
-                "dx": lambda i, v: (
-                    _closed_dx(i) + (i["gamma"] - 1) / i["gamma"] * (_closed_dx(i, 0, 0) - _closed_dx(i))
-                )
-            },
+            {"dx": lambda i, v: _closed_dx(i) / i["gamma"] + (i["gamma"] - 1) * i["dout"] / std(i)},
             keeps=0.5,
         ),
         Mistake(

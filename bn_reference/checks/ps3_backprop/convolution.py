@@ -3,6 +3,7 @@
 import numpy as np
 
 from bn_reference.batchnorm import BatchNormCache, batchnorm_backward, batchnorm_forward
+from bn_reference.checks.closed_form import mean_mistakes
 from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
 
 OVER = (0, 2, 3)
@@ -156,30 +157,7 @@ CONVOLUTIONAL = Spec(
             "Your dx subtracts sums. Divide both by m = N * H * W: the formula has means.",
             {"dx": lambda i, v: _dx(i, None, *[i["dout"][:, 0].size] * 2)},
         ),
-        Mistake(
-            "sum_of_dout_instead_of_mean",
-            "Your dx subtracts the sum of dout. Divide it by m: the formula has its mean.",
-            {"dx": lambda i, v: _dx(i, mean_part=i["dout"][:, 0].size)},
-            keeps=0.5,
-        ),
-        Mistake(
-            "sum_along_x_hat_instead_of_mean",
-            "Your dx subtracts x_hat times the sum of dout * x_hat. Divide it by m: the formula has a mean.",
-            {"dx": lambda i, v: _dx(i, x_hat_part=i["dout"][:, 0].size)},
-            keeps=0.5,
-        ),
-        Mistake(
-            "multiplied_by_m",
-            "Your dx is m times too large. Where the formula begins with m * dout, all of it is divided by m.",
-            {"dx": lambda i, v: _dx(i) * i["dout"][:, 0].size},
-            keeps=0.5,
-        ),
-        Mistake(
-            "divided_by_m",
-            "Your dx is divided by m once too often: its two means have their own division, and dout has none.",
-            {"dx": lambda i, v: _dx(i) / i["dout"][:, 0].size},
-            keeps=0.5,
-        ),
+        *mean_mistakes(_dx, lambda i: i["dout"][:, 0].size),
         Mistake(
             "statistics_taken_as_constants",
             "Your dx is dout * gamma / std: it treats mean and variance as constants. Two parts of dout have to be "

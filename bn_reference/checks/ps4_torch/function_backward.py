@@ -3,6 +3,7 @@
 import numpy as np
 
 from bn_reference.checks.batches import cotangent
+from bn_reference.checks.closed_form import mean_mistakes
 from bn_reference.checks.ps4_torch.calls import call_backward
 from bn_reference.checks.ps4_torch.functions import (
     backward,
@@ -217,30 +218,7 @@ FUNCTION_BACKWARD = Spec(
             _both("dx", lambda i, v: _dx(i, len(i["x"]), len(i["x"]))),
             keeps=0.5,
         ),
-        Mistake(
-            "sum_of_dout_instead_of_mean",
-            "Your dx subtracts the sum of dout. Divide it by N: the formula has its mean.",
-            _both("dx", lambda i, v: _dx(i, mean_part=len(i["x"]))),
-            keeps=0.5,
-        ),
-        Mistake(
-            "sum_along_x_hat_instead_of_mean",
-            "Your dx subtracts x_hat times the sum of dout * x_hat. Divide it by N: the formula has a mean.",
-            _both("dx", lambda i, v: _dx(i, x_hat_part=len(i["x"]))),
-            keeps=0.5,
-        ),
-        Mistake(
-            "multiplied_by_m",
-            "Your dx is N times too large. Where the formula begins with N * dout, all of it is divided by N.",
-            _both("dx", lambda i, v: _dx(i) * len(i["x"])),
-            keeps=0.5,
-        ),
-        Mistake(
-            "divided_by_m",
-            "Your dx is divided by N once too often: its two means have their own division, and dout has none.",
-            _both("dx", lambda i, v: _dx(i) / len(i["x"])),
-            keeps=0.5,
-        ),
+        *mean_mistakes(_dx, lambda i: len(i["x"]), "N", lambda formula: _both("dx", formula)),
         Mistake(
             "weight_missing_in_dx",
             "Your dx lacks the weight: the gradient passes through y = weight * x_hat + bias first.",
