@@ -17,7 +17,7 @@ from tqdm import tqdm
 from grading.autograde import GradingSession, TrustedAutograde
 from grading.books import gradings, open_gradebook
 from grading.master import NotReleased
-from grading.parallel import connected, results
+from grading.parallel import NobodyGrades, connected, results
 from grading.sandbox import Sandbox, SandboxMissing
 from grading.submissions import Submission, find
 
@@ -91,11 +91,16 @@ def _grade(app, gradebook, options):
                 Sandbox(recipe).close()
         except SandboxMissing as problem:
             return str(problem)
-    entered, broken = _run(work, options)
+    entered, broken, stopped = _run(work, options)
     print(_summary(gradebook, sessions, entered))
     for submission, problem in broken:
         print(f"not graded: {submission.assignment} of {submission.student}: {problem!r}", file=sys.stderr)
-    return 1 if broken else 0
+    if stopped:
+        print(
+            f"stopped: {stopped}\nWhat is in the table is kept; the same command grades the rest.",
+            file=sys.stderr,
+        )
+    return 1 if broken or stopped else 0
 
 
 def _session(app, gradebook, assignment, force):
@@ -113,19 +118,22 @@ def _run(work, options):
     entered: Counter = Counter()
     broken: list[tuple[Submission, Exception]] = []
     if not work:
-        return entered, broken
-    with (
-        connected(options.scheduler, options.workers) as client,
-        tqdm(total=len(work), unit="submission", disable=None) as bar,
-    ):
-        for (session, submission), graded in results(client, work, _task):
-            bar.update()
-            if isinstance(graded, Exception):
-                broken.append((submission, graded))
-                continue
-            session.enter(submission, graded)
-            entered[submission.assignment] += 1
-    return entered, broken
+        return entered, broken, None
+    try:
+        with (
+            connected(options.scheduler, options.workers) as client,
+            tqdm(total=len(work), unit="submission", disable=None) as bar,
+        ):
+            for (session, submission), graded in results(client, work, _task):
+                bar.update()
+                if isinstance(graded, Exception):
+                    broken.append((submission, graded))
+                    continue
+                session.enter(submission, graded)
+                entered[submission.assignment] += 1
+    except NobodyGrades as problem:
+        return entered, broken, problem
+    return entered, broken, None
 
 
 def _task(work):

@@ -1,13 +1,25 @@
 """Grading many submissions at once, here or on other machines, with one writer of grades."""
 
 import os
+import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 import dask
-from dask.distributed import Client, LocalCluster, Worker, WorkerPlugin, as_completed
+from dask.distributed import (
+    CancelledError,
+    Client,
+    KilledWorker,
+    LocalCluster,
+    Worker,
+    WorkerPlugin,
+    as_completed,
+)
+from distributed.scheduler import NoWorkerError
 
 from grading.grade import Graded
 from grading.tasks import Shared, Task
@@ -20,12 +32,29 @@ AHEAD = 3
 TOGETHER = 4
 """How many submissions make a task at most: what Dask does for a task is a tenth of the work for one."""
 
-UNWATCHED = {
+LOOK = 1.0
+"""After how many seconds to see how many workers there are: more may have joined."""
+
+SETTINGS = {
+    # It looks at itself every 10 ms and keeps 1000 messages, for those who watch it.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.low-level-log-length": 10,
+    # It shows everybody on the machine what it does.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    # A worker that has been gone for 15 s it gives up for good, and waits for ever once all are given up.
+    # On a busy machine one may need longer to start again.
+    "distributed.deploy.lost-worker-timeout": "7 days",
+    "distributed.scheduler.no-workers-timeout": "5 minutes",
+    # `results` finds out itself who is to blame.
+    "distributed.scheduler.allowed-failures": 1,
 }
-"""Without what Dask does for those who watch it: it looks at itself every 10 ms, and keeps 1000 messages."""
+"""Dask's own, where its defaults are made for another use."""
+
+
+class NobodyGrades(Exception):
+    """There are no workers, or no scheduler that leads them."""
 
 
 @contextmanager
@@ -38,16 +67,39 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         Such as ``tcp://host:8786``.
     workers : int, optional
         How many to start here: by default one for each core.
+
+    Raises
+    ------
+    NobodyGrades
+        When there is no such scheduler.
     """
     if scheduler is not None:
-        with Client(scheduler) as client:
+        try:
+            client = Client(scheduler)
+        except (OSError, ValueError) as problem:
+            raise NobodyGrades(
+                f"no Dask scheduler answers at {scheduler!r} ({problem}). Start one with: dask scheduler"
+            ) from problem
+        with client:
+            if not client.nthreads():
+                print(
+                    f"{scheduler} has no workers yet. Start some with: dask worker {scheduler} --nthreads 1",
+                    file=sys.stderr,
+                )
             yield client
         return
     # Each worker is a process of its own with one thread: a sandbox serves one submission at a time.
+    # A scheduler runs what whoever reaches its port sends, and learners may have accounts on this machine:
+    # with certificates that only these processes know it listens to nobody else.
     with (
-        dask.config.set(UNWATCHED),
+        dask.config.set(SETTINGS),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=None
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=None,
+            security=True,
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -61,8 +113,10 @@ def results(
 ) -> Iterator[tuple[Work, list[Graded] | Exception]]:
     """Each piece of work with its grades, in the order in which they come in.
 
-    A task whose worker dies is tried on another. What is wrong with the machines, not with the
-    submission, comes as an exception in the place of grades.
+    A task whose worker dies is tried on another. When one dies again, it may be another task's fault
+    that waited for the same worker: all those in question are tried once more at the end, each by
+    itself. What then ends its workers, or is wrong with the machines, comes as an exception in the
+    place of grades.
 
     Parameters
     ----------
@@ -71,42 +125,65 @@ def results(
         What stands for each submission.
     task : callable
         Makes the task of one, shortly before it is sent.
+
+    Raises
+    ------
+    NobodyGrades
+        When all workers are gone, and do not come back.
     """
     waiting = deque(work)
-    ahead = AHEAD * max(1, len(client.scheduler_info()["workers"]))
-    running: dict[str, list[Work]] = {}
+    suspects: deque[Work] = deque()
+    running: dict[str, tuple[list[Work], bool]] = {}  # and whether nothing else runs meanwhile
     finished = as_completed(with_results=True, raise_errors=False)
     sent: set[str] = set()
 
-    def start(pieces):
+    def start(pieces, by_itself=False):
         tasks = [task(piece) for piece in pieces]
         for shared in {each.shared for each in tasks}:
             if shared.name not in sent:
-                client.register_plugin(_Carrier(shared), name=shared.name)
+                _carry(client, shared)
                 sent.add(shared.name)
         sources = [(each.shared.name, each.files, each.salt) for each in tasks]
         future = client.submit(_do, sources, pure=False)
-        running[future.key] = pieces
+        running[future.key] = pieces, by_itself
         finished.add(future)
 
-    def start_next():
-        if waiting:  # towards the end fewer together, so that all workers end at the same time
+    def start_more():
+        while waiting and len(running) < ahead:
+            # towards the end fewer together, so that all workers end at the same time
             count = min(TOGETHER, max(1, len(waiting) // ahead))
             start([waiting.popleft() for _ in range(count)])
+        if suspects and not running:
+            start([suspects.popleft()], by_itself=True)
 
-    for _ in range(ahead):
-        start_next()
+    ahead, looked = _ahead(client), time.monotonic()
+    start_more()
     for future, result in finished:
-        pieces = running.pop(future.key)
-        if future.status == "finished":
+        pieces, by_itself = running.pop(future.key)
+        problem = None if future.status == "finished" else _problem(result)
+        if problem is None:
             yield from zip(pieces, result, strict=True)
+        elif isinstance(problem, CancelledError | NoWorkerError):
+            raise NobodyGrades(f"the workers are gone ({problem})") from problem
+        elif isinstance(problem, KilledWorker) and not by_itself:
+            suspects.extend(pieces)
         elif len(pieces) == 1:
-            yield pieces[0], _problem(result)
+            yield pieces[0], problem
         else:  # one of them may be to blame, and the others not
             for piece in pieces:
                 start([piece])
         future.release()
-        start_next()
+        if time.monotonic() > looked + LOOK:
+            ahead, looked = _ahead(client), time.monotonic()
+        start_more()
+
+
+def _ahead(client):
+    """How many tasks to have under way: workers that come back or come late count, too."""
+    try:
+        return AHEAD * max(1, len(client.nthreads()))
+    except OSError as problem:
+        raise NobodyGrades(f"the scheduler does not answer ({problem})") from problem
 
 
 class _OneCore(WorkerPlugin):
@@ -135,8 +212,28 @@ class _Carrier(WorkerPlugin):
 _carried: dict[str, Shared] = {}
 
 
+def _carry(client, shared):
+    """Send it to the workers that there are, and to those that will be.
+
+    A worker that dies meanwhile does not take it. The scheduler has it by then, and sends it to whoever
+    takes that worker's place; but not all others may have it.
+    """
+    for tries_left in (2, 1, 0):
+        try:
+            client.register_plugin(_Carrier(shared), name=shared.name)
+            return
+        except OSError as problem:
+            if not tries_left:
+                raise NobodyGrades(f"the workers cannot be reached ({problem})") from problem
+
+
+_one_at_a_time = threading.Lock()
+"""A worker has one sandbox, however many threads somebody has given it."""
+
+
 def _do(sources: list[tuple[str, dict[str, bytes | str], bytes]]) -> list[list[Graded]]:
-    return [Task(_carried[shared], files, salt)() for shared, files, salt in sources]
+    with _one_at_a_time:
+        return [Task(_carried[shared], files, salt)() for shared, files, salt in sources]
 
 
 def _problem(result: tuple | BaseException) -> Exception:

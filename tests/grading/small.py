@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -89,5 +90,6 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen:
 
 def kill(process: subprocess.Popen) -> None:
     """End it as a power cut would, with all its workers."""
-    os.killpg(process.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

@@ -4,13 +4,14 @@ import os
 import random
 import re
 import shutil
+import socket
 import sqlite3
 import time
 
 import dask
 import psutil
 import pytest
-from dask.distributed import Client, KilledWorker, LocalCluster
+from dask.distributed import Client, KilledWorker
 
 from grading import parallel
 from grading.tasks import Shared, Task
@@ -18,6 +19,11 @@ from tests.course import run
 from tests.grading import small
 
 SIZE = 12
+
+leaves_sockets = pytest.mark.filterwarnings(
+    "ignore:.*unclosed <(ssl.SSLS|s)ocket:pytest.PytestUnraisableExceptionWarning"
+)
+"""Dask does not close those to a worker that has died."""
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +141,7 @@ def test_a_grader_that_is_killed_loses_and_doubles_nothing(course):
     assert written == sorted(small.expected(SIZE))
 
 
+@leaves_sockets
 def test_a_killed_workers_tasks_go_to_another(monkeypatch):
     """Does each task give one result when a worker dies, and does the next one get what all tasks share?"""
 
@@ -144,21 +151,19 @@ def test_a_killed_workers_tasks_go_to_another(monkeypatch):
         return [[files["number"]] for _, files, _ in sources]
 
     monkeypatch.setattr(parallel, "_do", slow)
-    with (
-        LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
+    with parallel.connected(None, 2) as client:
         came = []
         for number, graded in parallel.results(client, range(32), numbered):
             assert graded == [number]
             came += graded
             if len(came) == 4:
-                next(iter(cluster.workers.values())).process.process._process.kill()
+                next(iter(client.cluster.workers.values())).process.process._process.kill()
     assert sorted(came) == list(range(32))
 
 
+@leaves_sockets
 def test_what_ends_its_worker_costs_only_itself(monkeypatch):
-    """Are those graded that travel together with a submission that no worker survives?"""
+    """Are those graded that travel with a submission that no worker survives, or wait for that worker?"""
 
     def deadly(sources):
         if any(files["number"] == 5 for _, files, _ in sources):
@@ -166,14 +171,82 @@ def test_what_ends_its_worker_costs_only_itself(monkeypatch):
         return [[files["number"]] for _, files, _ in sources]
 
     monkeypatch.setattr(parallel, "_do", deadly)
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 2}),
-        LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
+    # All that are under way wait at the workers, and are there when they die.
+    monkeypatch.setitem(parallel.SETTINGS, "distributed.scheduler.worker-saturation", "inf")
+    with parallel.connected(None, 1) as client:
         came = dict(parallel.results(client, range(32), numbered))
     assert isinstance(came.pop(5), KilledWorker)
     assert came == {number: [number] for number in range(32) if number != 5}
+
+
+@leaves_sockets
+def test_a_worker_that_is_long_away_is_waited_for(monkeypatch, tmp_path):
+    """Is everything graded although the only worker needs longer to start again than Dask has patience?"""
+    slow_start = tmp_path / "slow_start.py"
+    slow_start.write_text(
+        "import pathlib, time\n"
+        f"here = pathlib.Path({str(tmp_path)!r})\n"
+        "if (here / 'dead').exists() and not (here / 'late').exists():\n"
+        "    (here / 'late').touch()\n"
+        "    time.sleep(17)\n"
+    )
+
+    def dies_once(sources):
+        if not (tmp_path / "dead").exists():
+            (tmp_path / "dead").touch()
+            os._exit(1)
+        return [[files["number"]] for _, files, _ in sources]
+
+    monkeypatch.setattr(parallel, "_do", dies_once)
+    with (
+        dask.config.set({"distributed.worker.preload": [str(slow_start)]}),
+        parallel.connected(None, 1) as client,
+    ):
+        came = dict(parallel.results(client, range(8), numbered))
+    assert (tmp_path / "late").exists()
+    assert came == {number: [number] for number in range(8)}
+
+
+@leaves_sockets
+def test_a_worker_may_die_while_it_is_sent_what_all_share(monkeypatch, tmp_path):
+    """Is it sent again?"""
+    mark = tmp_path / "dead"
+
+    class Deadly(Shared):
+        def __setstate__(self, state):
+            if not mark.exists():
+                mark.touch()
+                os._exit(1)
+            self.__dict__.update(state)
+
+    monkeypatch.setattr(parallel, "_do", lambda sources: [[files["number"]] for _, files, _ in sources])
+    with parallel.connected(None, 2) as client:
+        came = dict(
+            parallel.results(client, range(8), lambda number: Task(Deadly(b""), {"number": number}, b""))
+        )
+    assert mark.exists()
+    assert came == {number: [number] for number in range(8)}
+
+
+@leaves_sockets
+def test_nobody_left_to_grade_is_said(monkeypatch):
+    """When the workers do not come back, does it end, and say so?"""
+    monkeypatch.setattr(parallel, "_do", lambda sources: os._exit(1))
+    monkeypatch.setitem(parallel.SETTINGS, "distributed.scheduler.no-workers-timeout", "2s")
+    with parallel.connected(None, 1) as client:
+        client.cluster.scale(0)
+        with pytest.raises(parallel.NobodyGrades, match="workers are gone"):
+            list(parallel.results(client, range(8), numbered))
+
+
+def test_scheduler_listens_to_its_own_processes_only():
+    """Is somebody else on this machine, who could have it run anything, turned away?"""
+    with parallel.connected(None, 1) as client:
+        address = client.scheduler.address
+        for wrong in (address, address.replace("tls", "tcp")):
+            with pytest.raises((OSError, TypeError)):
+                Client(wrong, timeout="2s")
+        assert client.submit(sum, (1, 2)).result() == 3
 
 
 def test_what_has_been_graded_takes_no_memory(monkeypatch):
@@ -203,41 +276,70 @@ def numbered(number):
     return Task(Shared(b"what all tasks share"), {"number": number}, b"")
 
 
-def test_workers_elsewhere_need_no_shared_folder(course, tmp_path_factory):
-    """Do workers of another scheduler, which cannot see the course, grade it?"""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    small.mixed_class(course, 4)
-    address = "tcp://127.0.0.1:47861"
-    processes = [
-        small.start(
-            "-m",
-            "distributed.cli.dask_scheduler",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "47861",
-            "--no-dashboard",
-            cwd=elsewhere,
-        )
-    ]
-    try:
-        processes += [
-            small.start(
-                "-m",
-                "distributed.cli.dask_worker",
-                address,
-                "--nthreads",
-                "1",
-                "--no-dashboard",
-                cwd=elsewhere,
-            )
-            for _ in range(2)
-        ]
-        grade(course, "--scheduler", address)
-    finally:
-        for process in processes:
-            small.kill(process)
-    assert small.scores(course) == small.expected(4)
+@pytest.fixture
+def elsewhere(tmp_path_factory, request):
+    """A scheduler and workers in another folder: its address, and the processes, the scheduler first."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"
+    processes = [small.start(*scheduler, cwd=folder)]
+    for threads in getattr(request, "param", ["1", "4"]):
+        worker = "-m", "dask", "worker", address, "--nthreads", threads, "--no-dashboard"
+        processes.append(small.start(*worker, cwd=folder))
+    yield address, processes
+    for process in processes:
+        small.kill(process)
+
+
+@pytest.mark.parametrize("elsewhere", [[]], indirect=True)
+def test_scheduler_without_workers_is_named(course, elsewhere):
+    """Is the instructor told what to start, and does the command wait for it?"""
+    address, processes = elsewhere
+    small.mixed_class(course, 2)
+    grader = small.start("-m", "grading", "--scheduler", address, cwd=course)
+    assert f"Start some with: dask worker {address}" in grader.stdout.readline()
+    worker = "-m", "dask", "worker", address, "--nthreads", "1", "--no-dashboard"
+    processes.append(small.start(*worker, cwd=course))
+    said, _ = grader.communicate(timeout=120)
+    assert grader.returncode == 0, said
+    assert small.scores(course) == small.expected(2)
+
+
+def test_workers_elsewhere_need_no_shared_folder(course, elsewhere):
+    """Do workers of another scheduler, which cannot see the course, grade it, with any number of threads?"""
+    small.mixed_class(course, SIZE)
+    grade(course, "--scheduler", elsewhere[0])
+    assert small.scores(course) == small.expected(SIZE)
+
+
+def test_scheduler_that_is_lost_is_named_and_the_rest_graded_later(course, elsewhere, monkeypatch):
+    """Is what came before kept, and does the command end with a sentence, not wait for ever?"""
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
+    address, processes = elsewhere
+    small.mixed_class(course, 60)
+    grader = small.start("-m", "grading", "--scheduler", address, cwd=course)
+    while not list((course / "autograded").glob("*/*/sums.ipynb")):
+        time.sleep(0.05)
+    small.kill(processes.pop(0))
+    said, _ = grader.communicate(timeout=120)
+    assert grader.returncode == 1
+    assert "stopped: the " in said
+    grade(course)
+    assert small.scores(course) == small.expected(60)
+
+
+def test_scheduler_that_does_not_exist_is_named(course, monkeypatch):
+    """Does a wrong address get a sentence that helps?"""
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
+    small.mixed_class(course, 1)
+    for wrong in "tcp://127.0.0.1:9", "127.0.0.1:port", "nonsense://here:1":
+        process = small.start("-m", "grading", "--scheduler", wrong, cwd=course)
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert f"no Dask scheduler answers at {wrong!r}" in said
+        assert "Traceback" not in said
 
 
 def test_two_graders_share_a_gradebook(course):
