@@ -200,6 +200,18 @@ DEPTH = Spec(
             _wrong(norm=lambda h: (h - h.mean(0)) / np.sqrt(h.var(0, ddof=1) + EPS)),
             keeps=0.5,
         ),
+        Mistake(
+            "eps_forgotten",
+            "Your normalisation divides by sqrt(var), without eps. A unit that is always the same has the variance 0.",
+            _wrong(norm=lambda h: (h - h.mean(0)) / np.sqrt(h.var(0))),
+            keeps=0.5,
+        ),
+        Mistake(
+            "x_among_the_scales",
+            "Your scales begin with that of x. The first is that of the first layer's activations.",
+            {"scales": lambda i, v: np.append(_rms(i["x"]), _scales(i))},
+            keeps=0.5,
+        ),
     ),
     chapter="training",
 )

@@ -9,8 +9,7 @@ def _apart(i, size=None, ddof=0, root=lambda var, eps: np.sqrt(var + eps), ran=N
     """What training gives minus what inference gives, for each example and feature."""
     x, size = i["x"], i["batch_size"] if size is None else size
     batches = x.reshape(-1, size, x.shape[1])
-    mean, var = batches.mean(1, keepdims=True), batches.var(1, keepdims=True)
-    var = var * size / max(size - ddof, 1)
+    mean, var = batches.mean(1, keepdims=True), batches.var(1, keepdims=True, ddof=ddof)
     training = ((batches - mean) / root(var, i["eps"])).reshape(x.shape)
     ran = root(i["running_var"], i["eps"]) if ran is None else ran(i)
     return training - (x - i["running_mean"]) / ran
@@ -181,6 +180,29 @@ GAP = Spec(
             "first_batch_alone",
             "Your gap is that of the first batch. Go through all of them.",
             {"gap": lambda i, v: _rms(_apart(i)[: i["batch_size"]])},
+        ),
+        Mistake(
+            "squares_summed",
+            "Your gap sums the squares. Take their mean over the examples, then the root.",
+            {"gap": lambda i, v: np.sqrt(np.sum(_apart(i) ** 2, axis=0))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "spread_of_the_differences",
+            "Your gap is the standard deviation of the differences, which does not see a shift of all of them. Take the root mean square.",
+            {"gap": lambda i, v: _apart(i).std(axis=0)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "largest_difference",
+            "Your gap is the largest difference. Take the root mean square over the examples.",
+            {"gap": lambda i, v: np.abs(_apart(i)).max(axis=0)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "not_normalized_at_inference",
+            "Your function compares with x itself. Inference normalises too, with running_mean and running_var.",
+            {"gap": lambda i, v: _rms(_apart({**i, "running_mean": 0.0}, ran=lambda i: 1.0))},
         ),
     ),
     chapter="training",

@@ -211,6 +211,48 @@ LANDSCAPE = Spec(
             {"change": lambda i, v: np.abs(i["gradients"] - i["gradient"][:, None]).max((1, 2))},
             keeps=0.5,
         ),
+        Mistake(
+            "last_less_first",
+            "Your range is the last loss minus the first, with a sign. Take the largest minus the smallest.",
+            {"loss_range": lambda i, v: i["losses"][:, -1] - i["losses"][:, 0]},
+            keeps=0.5,
+        ),
+        Mistake(
+            "change_between_neighbours",
+            "Your changes are those from one point to the next. Take them from the gradient at the point itself.",
+            {"change": lambda i, v: _norm(np.diff(i["gradients"], axis=1)).max(1, initial=0.0)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "change_from_the_first_point",
+            "Your changes count from the first point along the gradient. Take them from the gradient at the point itself.",
+            {"change": lambda i, v: _norm(i["gradients"] - i["gradients"][:, :1]).max(1)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "smoothness_at_the_last_point",
+            "Your smoothness is that at the last point. Take the largest of all points.",
+            {"smoothness": lambda i, v: (_changes(i) / _moved(i))[:, -1]},
+            keeps=0.5,
+        ),
+        Mistake(
+            "smallest_ratio",
+            "Your smoothness is the smallest ratio. Take the largest.",
+            {"smoothness": lambda i, v: (_changes(i) / _moved(i)).min(1)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "gradients_length_squared",
+            "Your smoothness divides by the gradient's length twice. The way is distance times its length, once.",
+            {"smoothness": lambda i, v: (_changes(i) / (_moved(i) * _norm(i["gradient"])[:, None])).max(1)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "smoothness_without_distance",
+            "Your smoothness divides by the gradient's length alone. The way is distance times its length.",
+            {"smoothness": lambda i, v: (_changes(i) / _norm(i["gradient"])[:, None]).max(1)},
+            keeps=0.5,
+        ),
     ),
     chapter="covariate_shift",
 )

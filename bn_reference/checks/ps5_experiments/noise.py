@@ -158,6 +158,11 @@ NOISE = Spec(
             {"strength": lambda i, v: _rms(_off(i)) / np.abs(i["clean"].mean(0))},
             keeps=0.5,
         ),
+        Mistake(
+            "examples_kept_apart",
+            "Your result keeps the examples apart. Average over times and examples, axes 0 and 1.",
+            {"strength": lambda i, v: _rms(_off(i), 0) / i["clean"].std(0)},
+        ),
     ),
     chapter="training",
 )

@@ -9,9 +9,7 @@ from bn_reference.checks.spec import Mistake, Node, Part, Spec
 def _x_hat(i, ddof=0, axis=0, root=lambda var, eps: np.sqrt(var + eps), x=None):
     x = i["x"] if x is None else x
     wide = x.astype(np.float64)
-    mean, var = wide.mean(axis, keepdims=True), wide.var(axis, keepdims=True)
-    if ddof and x.shape[axis] > 1:
-        var = var * x.shape[axis] / (x.shape[axis] - 1)
+    mean, var = wide.mean(axis, keepdims=True), wide.var(axis, keepdims=True, ddof=ddof)
     return (wide - mean) / root(var, i["eps"])
 
 
@@ -191,6 +189,24 @@ NOISY = Spec(
             "noise_averaged",
             "Your noise is one scale and one shift for all entries. Each entry has its own: multiply entry by entry.",
             {"y": lambda i, v: _affine(i, v["x_hat"]) * np.mean(i["scale"]) + np.mean(i["shift"])},
+            keeps=0.5,
+        ),
+        Mistake(
+            "noise_in_x_hat",
+            "Your x_hat has the noise in it. Return the normalised values as they are, before gamma, beta and noise.",
+            {
+                "x_hat": lambda i, v: _x_hat(i) * i["scale"] + i["shift"],
+                "y": lambda i, v: _affine(i, _x_hat(i)) * i["scale"] + i["shift"],
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "output_for_x_hat",
+            "Your second result is gamma * x_hat + beta. Return x_hat itself.",
+            {
+                "x_hat": lambda i, v: _affine(i, _x_hat(i)),
+                "y": lambda i, v: _affine(i, _x_hat(i)) * i["scale"] + i["shift"],
+            },
             keeps=0.5,
         ),
     ),

@@ -57,6 +57,12 @@ def _percentiles(values, levels=LEVELS):
     return np.percentile(values, levels, axis=1).T
 
 
+def _mean_in_the_middle(i):
+    percentiles = _percentiles(_of_unit(i))
+    percentiles[:, 1] = _of_unit(i).mean(axis=1)
+    return percentiles
+
+
 PERCENTILES = Spec(
     name="input_percentiles",
     outputs=("percentiles",),
@@ -153,6 +159,17 @@ PERCENTILES = Spec(
             "nearest_value",
             "Your percentiles are the nearest values of the sample. Leave np.percentile as it is: it interpolates.",
             {"percentiles": lambda i, v: np.percentile(_of_unit(i), LEVELS, axis=1, method="nearest").T},
+            keeps=0.5,
+        ),
+        Mistake(
+            "unit_on_the_axis_of_examples",
+            "Your function picks an example, not a unit. The units are on the last axis: history[:, :, unit].",
+            {"percentiles": lambda i, v: _percentiles(i["history"][:, i["unit"]])},
+        ),
+        Mistake(
+            "mean_in_the_middle",
+            "Your middle column is the mean. The 50th percentile is the median.",
+            {"percentiles": lambda i, v: _mean_in_the_middle(i)},
             keeps=0.5,
         ),
     ),

@@ -21,6 +21,11 @@ def _cosine(i):
     return _inner(i) / (_norm(i["before"]) * _norm(i["after"]))
 
 
+def _cosine_with_the_difference(i):
+    off = i["before"] - i["after"]
+    return np.sum(off * i["before"], axis=1) / (_norm(off) * _norm(i["before"]))
+
+
 def gradient_shift(before, after):
     """How far a layer's gradient moves when the layers before it are updated.
 
@@ -189,6 +194,11 @@ SHIFT = Spec(
             "Your distance is the largest difference of an entry. Square all, sum, take the root.",
             {"distance": lambda i, v: np.max(np.abs(i["before"] - i["after"]), axis=1)},
             keeps=0.5,
+        ),
+        Mistake(
+            "cosine_with_the_difference",
+            "Your cosine is between the first gradient and the difference. Take the one between the two gradients.",
+            {"cosine": lambda i, v: _cosine_with_the_difference(i)},
         ),
     ),
     chapter="covariate_shift",

@@ -27,6 +27,14 @@ def _angle(i, sign=-1):
     return 2 * np.arctan2(_norm(a - b), _norm(a + b))
 
 
+def _relative_step(i):
+    return i["learning_rate"] * _norm(i["dw"]) / _norm(i["w"])
+
+
+def _with_unit_gradient(i):
+    return {**i, "dw": i["dw"] / _norm(i["dw"])}
+
+
 def look_at_step(w, dw, learning_rate):
     """The cosine between weights and gradient, and how a step changes the weights' length and direction.
 
@@ -185,10 +193,53 @@ LOOK_AT_STEP = Spec(
         Mistake(
             "angle_by_the_length_of_the_step",
             "Your angle comes from the length of the step. That is right only for steps across: use the cosine between w and w_new.",
+            {"angle": lambda i, v: np.arcsin(np.minimum(1, _relative_step(i)))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "cosine_after_the_step",
+            "Your cosine is between dw and the weights after the step. Take the weights before it.",
+            {"cosine": lambda i, v: _cosine(_new(i), i["dw"])},
+            keeps=0.5,
+        ),
+        Mistake(
+            "growth_minus_one",
+            "Your growth is the relative change. Return the ratio itself: 1 where nothing grows.",
+            {"growth": lambda i, v: _growth(i) - 1},
+            keeps=0.5,
+        ),
+        Mistake(
+            "angle_of_a_step_across",
+            "Your angle is the arc tangent of the step over the weights. That is right only for steps across: use the cosine between w and w_new.",
+            {"angle": lambda i, v: np.arctan(_relative_step(i))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "step_for_angle",
+            "Your angle is the length of the step over that of the weights. Take the angle between w and w_new.",
+            {"angle": lambda i, v: _relative_step(i)},
+            keeps=0.5,
+        ),
+        Mistake(
+            "length_of_the_step_for_angle",
+            "Your angle is the length of the step. Take the angle between w and w_new.",
+            {"angle": lambda i, v: i["learning_rate"] * _norm(i["dw"])},
+        ),
+        Mistake(
+            "gradient_made_a_unit_vector",
+            "Your step has the length learning_rate. Leave the gradient as long as it is: w - learning_rate * dw.",
             {
-                "angle": lambda i, v: np.arcsin(
-                    np.minimum(1, i["learning_rate"] * _norm(i["dw"]) / _norm(i["w"]))
-                )
+                "growth": lambda i, v: _growth(_with_unit_gradient(i)),
+                "angle": lambda i, v: _angle(_with_unit_gradient(i)),
+            },
+            keeps=0.5,
+        ),
+        Mistake(
+            "step_without_learning_rate",
+            "Your step leaves out the learning rate: w - learning_rate * dw.",
+            {
+                "growth": lambda i, v: _growth({**i, "learning_rate": 1.0}),
+                "angle": lambda i, v: _angle({**i, "learning_rate": 1.0}),
             },
             keeps=0.5,
         ),

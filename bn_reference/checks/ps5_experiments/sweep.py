@@ -164,6 +164,12 @@ SWEEP = Spec(
             "Your averages run over settings and seeds together. Keep the settings apart: axis 1 holds the seeds.",
             {"mean": lambda i, v: np.mean(i["accuracies"]), "error": lambda i, v: np.std(i["accuracies"])},
         ),
+        Mistake(
+            "variance_over_root",
+            "Your error is a variance over √n. Take the standard deviation, its root.",
+            {"error": lambda i, v: _error(i) * i["accuracies"].std(axis=1, ddof=1)},
+            keeps=0.5,
+        ),
     ),
     chapter="training",
 )
