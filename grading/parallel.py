@@ -19,6 +19,7 @@ from dask.distributed import (
     WorkerPlugin,
     as_completed,
 )
+from distributed.client import ClosedClientError
 from distributed.scheduler import NoWorkerError
 
 from grading.grade import Graded
@@ -144,7 +145,8 @@ def results(
                 _carry(client, shared)
                 sent.add(shared.name)
         sources = [(each.shared.name, each.files, each.salt) for each in tasks]
-        future = client.submit(_do, sources, pure=False)
+        with _answering(client):
+            future = client.submit(_do, sources, pure=False)
         running[future.key] = pieces, by_itself
         finished.add(future)
 
@@ -180,9 +182,18 @@ def results(
 
 def _ahead(client):
     """How many tasks to have under way: workers that come back or come late count, too."""
-    try:
+    with _answering(client):
         return AHEAD * max(1, len(client.nthreads()))
-    except OSError as problem:
+
+
+@contextmanager
+def _answering(client):
+    """Says so where the scheduler, or a worker, does not answer."""
+    try:
+        if client.status == "closed":  # after it has lost the scheduler for good
+            raise ClosedClientError("the connection is closed")
+        yield
+    except (OSError, ClosedClientError) as problem:
         raise NobodyGrades(f"the scheduler does not answer ({problem})") from problem
 
 
@@ -218,13 +229,12 @@ def _carry(client, shared):
     A worker that dies meanwhile does not take it. The scheduler has it by then, and sends it to whoever
     takes that worker's place; but not all others may have it.
     """
-    for tries_left in (2, 1, 0):
-        try:
+    for _ in range(2):
+        with suppress(OSError):
             client.register_plugin(_Carrier(shared), name=shared.name)
             return
-        except OSError as problem:
-            if not tries_left:
-                raise NobodyGrades(f"the workers cannot be reached ({problem})") from problem
+    with _answering(client):
+        client.register_plugin(_Carrier(shared), name=shared.name)
 
 
 _one_at_a_time = threading.Lock()

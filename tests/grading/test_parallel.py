@@ -239,6 +239,14 @@ def test_nobody_left_to_grade_is_said(monkeypatch):
             list(parallel.results(client, range(8), numbered))
 
 
+def test_client_that_is_closed_meanwhile_is_said(monkeypatch):
+    """Where nothing can be sent any more, does it end, and say so?"""
+    monkeypatch.setattr(parallel, "_do", lambda sources: [[files["number"]] for _, files, _ in sources])
+    with parallel.connected(None, 1) as client, pytest.raises(parallel.NobodyGrades, match="does not answer"):
+        for _ in parallel.results(client, range(80), numbered):
+            client.close()
+
+
 def test_scheduler_listens_to_its_own_processes_only(tmp_path):
     """Is somebody else on this machine, who could have it run anything, turned away?"""
     with parallel.connected(None, 1) as client:
