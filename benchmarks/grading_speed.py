@@ -1,11 +1,15 @@
-"""How long does it take to grade a class, with this course's grader and with plain nbgrader?
+"""How long does it take to grade a class, with this course's grader, plain nbgrader and Otter-Grader?
 
 A course is copied to a temporary folder, the sample class hands in again and again under other names,
 and each grader grades a class. The time from the first results to the last one, divided by how many came
 in it, is the cost of one more submission: what it takes to start is not in it.
 
-Usage: ``python -m benchmarks.grading_speed`` (a quarter of an hour), with ``--scale`` for the growth with the
-class and what a second worker brings (as long again; ``--largest N`` for more). Writes
+Otter-Grader is installed for it, into an environment of its own that sees this one's packages. Its tests
+are the same calls of ``check``, without parts of points; ``otter run`` is what it offers without Docker, and
+starts anew for each submission.
+
+Usage: ``python -m benchmarks.grading_speed`` (half an hour), with ``--scale`` for the growth with the
+class and what a second worker brings (a quarter of an hour; ``--largest N`` for more). Writes
 ``results/grading_*.json``.
 """
 
@@ -15,8 +19,10 @@ import resource
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
+import venv
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +41,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("nbgrader", "distributed", "torch")
 PLAIN = "nbgrader autograde"
 TWO = "two of them at once"
+OTTER = "otter run"
+OTTER_PACKAGE = "otter-grader==7.0.0"
 OURS = "python -m grading"
 CLASS, STARTED = 24, 4
 """The size of the class, and after how many results everything has started."""
@@ -116,7 +124,49 @@ def each(folder: Path, assignment: str) -> float:
     return (when[-1] - when[STARTED - 1]) / (len(when) - STARTED)
 
 
-def compare(assignment: str) -> list[dict]:
+@contextmanager
+def otter_environment() -> Iterator[Path]:
+    """A temporary environment with Otter-Grader and all that this one has; gives the path of its command."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        python = Path(folder) / "bin/python"
+        subprocess.run([python, "-m", "pip", "install", "--quiet", OTTER_PACKAGE], check=True)
+        where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        packages = subprocess.run([python, "-c", where], check=True, capture_output=True, text=True)
+        seen_too = Path(packages.stdout.strip()) / "this_environment.pth"
+        seen_too.write_text(f"{sysconfig.get_path('purelib')}\n{ROOT}\n")
+        yield Path(folder) / "bin/otter"
+
+
+def otter_tests(assignment: str, folder: Path) -> None:
+    """Write the problem set's test cells as Otter-Grader's tests, one file each."""
+    folder.mkdir()
+    for cell in jupytext.read(ROOT / f"solutions/{assignment}/{assignment}.md").cells:
+        calls = [line for line in cell.source.splitlines() if line.startswith("check(")]
+        about = cell.metadata.get("nbgrader", {})
+        if about.get("grade") and calls:
+            name, points = about["grade_id"], float(about["points"])
+            case = {"code": f">>> {calls[0]} == {points}\nTrue", "hidden": False, "locked": False}
+            suite = {"cases": [case], "scored": True, "setup": "", "teardown": "", "type": "doctest"}
+            test = {"name": name, "points": points, "suites": [suite]}
+            (folder / f"{name}.py").write_text(f"OK_FORMAT = True\ntest = {test!r}\n")
+
+
+def by_otter(otter: Path, assignment: str) -> float:
+    """The cost of one more submission with Otter-Grader."""
+    with course(assignment, plain=True) as folder:
+        hand_in(folder, assignment, CLASS)
+        otter_tests(assignment, folder / "otter_tests")
+        make = [otter, "generate", "--tests-dir", "otter_tests", "--output-path", "otter.zip"]
+        subprocess.run(make, cwd=folder, check=True, capture_output=True)
+        start = time.perf_counter()
+        for submission in sorted(folder.glob(f"course/submitted/*/{assignment}/{assignment}.ipynb")):
+            run = [otter, "run", "--autograder", "otter.zip", submission]
+            subprocess.run(run, cwd=folder, check=True, capture_output=True)
+        return (time.perf_counter() - start) / CLASS
+
+
+def compare(otter: Path, assignment: str) -> list[dict]:
     """The cost of one more submission, by grader."""
     costs, starts = defaultdict(list), defaultdict(list)
     for _, grader in product(range(ROUNDS), (PLAIN, TWO, OURS)):
@@ -126,16 +176,18 @@ def compare(assignment: str) -> list[dict]:
             costs[grader].append(each(folder, assignment))
             starts[grader].append(total - CLASS * costs[grader][-1])
             print(f"{assignment:20} {grader:22} {costs[grader][-1]:.3f} s for each submission", flush=True)
+    costs[OTTER] = [by_otter(otter, assignment)]
+    print(f"{assignment:20} {OTTER:22} {costs[OTTER][-1]:.3f} s for each submission", flush=True)
     ours = min(costs[OURS])
     return [
         {
             "assignment": assignment,
             "peer": grader,
             "seconds": min(costs[grader]),
-            "start": min(starts[grader]),
+            "start": min(starts[grader], default=None),
             "times_ours": min(costs[grader]) / ours,
         }
-        for grader in (PLAIN, TWO, OURS)
+        for grader in (PLAIN, TWO, OTTER, OURS)
     ]
 
 
@@ -187,7 +239,7 @@ def share(assignment: str) -> list[dict]:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description="Time the grader beside plain nbgrader.")
+    parser = argparse.ArgumentParser(description="Time the grader beside others.")
     parser.add_argument("--scale", action="store_true", help="measure the growth with the size of the class")
     parser.add_argument("--largest", type=int, default=2000, help="the largest class of --scale")
     options = parser.parse_args()
@@ -196,7 +248,8 @@ def main() -> None:
         result_files.write("grading_scale", PACKAGES, {"workers": workers, "records": records})
     else:
         names = "ps2_batchnorm", "ps4_torch"
-        records = [record for name in names for record in compare(name)]
+        with otter_environment() as otter:
+            records = [record for name in names for record in compare(otter, name)]
         empty = {name: overhead(name) for name in names}
         result_files.write("grading_speed", PACKAGES, {"class": CLASS, "records": records, "empty": empty})
 
