@@ -27,7 +27,7 @@ def normalizing(
     dims: tuple[int, ...],
     center: Callable = torch.sub,
     divide: Callable = lambda centered, var, eps: centered / torch.sqrt(var + eps),
-    correction: int = 0,
+    variance: Callable = lambda rows, axes: rows.var(axes, correction=0, keepdim=True),
     statistics: Callable = lambda statistic: statistic,
     affine: Callable = lambda x_hat, weight, bias: x_hat * weight + bias,
 ) -> Callable:
@@ -36,7 +36,7 @@ def normalizing(
     def function(x, weight, bias, eps, *groups):
         rows = prepare(x, *groups)
         axes = [d for d in dims if d < rows.ndim]
-        mean, var = rows.mean(axes, keepdim=True), rows.var(axes, correction=correction, keepdim=True)
+        mean, var = rows.mean(axes, keepdim=True), variance(rows, axes)
         x_hat = divide(center(rows, statistics(mean)), statistics(var), eps).reshape(x.shape)
         return affine(x_hat, weight, bias)
 
@@ -89,7 +89,17 @@ def usual_mistakes(variant: Callable[..., Callable]) -> tuple[Mistake, ...]:
             "variance_divides_by_n_minus_1",
             "Your variance divides by the number of values minus 1, which is what torch.var and torch.std do unless you "
             "say correction=0. The variance that normalises is the biased one.",
-            code=variant(correction=1),
+            code=variant(variance=lambda rows, axes: rows.var(axes, correction=1, keepdim=True)),
+            keeps=0.25,
+        ),
+        Mistake(
+            "root_mean_square",
+            "Your function divides by the root mean square, and subtracts nothing: that is RMSNorm. Subtract the mean, and "
+            "divide by the root of the variance plus eps.",
+            code=variant(
+                center=lambda rows, mean: rows,
+                variance=lambda rows, axes: (rows**2).mean(axes, keepdim=True),
+            ),
             keeps=0.25,
         ),
         Mistake(
