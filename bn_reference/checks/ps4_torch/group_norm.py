@@ -111,6 +111,12 @@ GROUP_NORM = Spec(
             code=_variant(dims=(0, 2)),
         ),
         Mistake(
+            "normalises_channels_over_the_batch",
+            "Your mean and variance run over the batch, for each channel: that is Batch Normalization. Here each example "
+            "has its own, for each group of its channels.",
+            code=_variant(prepare=lambda x, groups: x.reshape(len(x), x.shape[1], -1), dims=(0, 2)),
+        ),
+        Mistake(
             "positions_normalised_apart",
             "Your mean and variance run over the channels of a group at each position by itself. They run over the "
             "positions too.",
