@@ -77,7 +77,7 @@ def connected(scheduler: str | None, workers: int | None) -> Iterator[Client]:
     if scheduler is not None:
         try:
             client = Client(scheduler)
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, TypeError) as problem:  # the last where there are no certificates
             raise NobodyGrades(
                 f"no Dask scheduler answers at {scheduler!r} ({problem}). Start one with: dask scheduler"
             ) from problem

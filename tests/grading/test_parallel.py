@@ -346,7 +346,7 @@ def test_scheduler_that_does_not_exist_is_named(course, monkeypatch):
     """Does a wrong address get a sentence that helps?"""
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
     small.mixed_class(course, 1)
-    for wrong in "tcp://127.0.0.1:9", "127.0.0.1:port", "nonsense://here:1":
+    for wrong in "tcp://127.0.0.1:9", "127.0.0.1:port", "nonsense://here:1", "tls://127.0.0.1:9":
         process = small.start("-m", "grading", "--scheduler", wrong, cwd=course)
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 1
