@@ -5,11 +5,12 @@ import numpy as np
 from bn_reference.checks.spec import Case, Mistake, Node, Part, Spec
 
 
-def _apart(i, size=None, ddof=0, root=lambda var, eps: np.sqrt(var + eps), ran=None):
+def _apart(i, size=None, divisor=lambda m: m, root=lambda var, eps: np.sqrt(var + eps), ran=None):
     """What training gives minus what inference gives, for each example and feature."""
     x, size = i["x"], i["batch_size"] if size is None else size
     batches = x.reshape(-1, size, x.shape[1])
-    mean, var = batches.mean(1, keepdims=True), batches.var(1, keepdims=True, ddof=ddof)
+    mean, var = batches.mean(1, keepdims=True), batches.var(1, keepdims=True)
+    var = var * size / np.float64(divisor(size))
     training = ((batches - mean) / root(var, i["eps"])).reshape(x.shape)
     ran = root(i["running_var"], i["eps"]) if ran is None else ran(i)
     return training - (x - i["running_mean"]) / ran
@@ -127,7 +128,13 @@ GAP = Spec(
         Mistake(
             "variance_divides_by_m_minus_1",
             "Your batch variance divides by m - 1. What normalises in training divides by m.",
-            _wrong(ddof=1),
+            _wrong(divisor=lambda m: max(m - 1, 1)),
+            keeps=0.5,
+        ),
+        Mistake(
+            "variance_of_one_divides_by_zero",
+            "Your batch variance divides by m - 1, which is 0 in a batch of one. What normalises in training divides by m.",
+            _wrong(divisor=lambda m: m - 1),
             keeps=0.5,
         ),
         Mistake(

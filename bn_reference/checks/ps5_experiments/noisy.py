@@ -6,10 +6,11 @@ from bn_reference.checks.batches import batch_cases, vector
 from bn_reference.checks.spec import Mistake, Node, Part, Spec
 
 
-def _x_hat(i, ddof=0, axis=0, root=lambda var, eps: np.sqrt(var + eps), x=None):
+def _x_hat(i, divisor=lambda n: n, axis=0, root=lambda var, eps: np.sqrt(var + eps), x=None):
     x = i["x"] if x is None else x
     wide = x.astype(np.float64)
-    mean, var = wide.mean(axis, keepdims=True), wide.var(axis, keepdims=True, ddof=ddof)
+    mean, var = wide.mean(axis, keepdims=True), wide.var(axis, keepdims=True)
+    var = var * x.shape[axis] / np.float64(divisor(x.shape[axis]))
     return (wide - mean) / root(var, i["eps"])
 
 
@@ -165,7 +166,13 @@ NOISY = Spec(
         Mistake(
             "variance_divides_by_n_minus_1",
             "Your variance divides by N - 1. Algorithm 1, line 2, divides by N.",
-            {"x_hat": lambda i, v: _x_hat(i, ddof=1)},
+            {"x_hat": lambda i, v: _x_hat(i, divisor=lambda n: max(n - 1, 1))},
+            keeps=0.5,
+        ),
+        Mistake(
+            "variance_of_one_divides_by_zero",
+            "Your variance divides by N - 1, which is 0 in a batch of one. Algorithm 1, line 2, divides by N.",
+            {"x_hat": lambda i, v: _x_hat(i, divisor=lambda n: n - 1)},
             keeps=0.5,
         ),
         Mistake(
