@@ -114,11 +114,12 @@ def _session(app, gradebook, assignment, force):
 
 
 def _run(work, options):
-    """Grade everything, and enter each result as it comes."""
+    """Grade everything and enter it as it comes. Also: what could not be graded, and what ended it early."""
     entered: Counter = Counter()
     broken: list[tuple[Submission, Exception]] = []
+    stopped = None
     if not work:
-        return entered, broken, None
+        return entered, broken, stopped
     try:
         with (
             connected(options.scheduler, options.workers) as client,
@@ -132,8 +133,8 @@ def _run(work, options):
                 session.enter(submission, graded)
                 entered[submission.assignment] += 1
     except NobodyGrades as problem:
-        return entered, broken, problem
-    return entered, broken, None
+        stopped = problem
+    return entered, broken, stopped
 
 
 def _task(work):

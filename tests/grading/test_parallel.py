@@ -288,6 +288,12 @@ def numbered(number):
     return Task(Shared(b"what all tasks share"), {"number": number}, b"")
 
 
+def start_worker(address, folder, threads="1"):
+    """A worker of the scheduler at `address`, as an instructor starts it."""
+    command = "-m", "dask", "worker", address, "--nthreads", threads, "--no-dashboard"
+    return small.start(*command, cwd=folder)
+
+
 @pytest.fixture
 def elsewhere(tmp_path_factory, request):
     """A scheduler and workers in another folder: its address, and the processes, the scheduler first."""
@@ -298,8 +304,7 @@ def elsewhere(tmp_path_factory, request):
     scheduler = "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"
     processes = [small.start(*scheduler, cwd=folder)]
     for threads in getattr(request, "param", ["1", "4"]):
-        worker = "-m", "dask", "worker", address, "--nthreads", threads, "--no-dashboard"
-        processes.append(small.start(*worker, cwd=folder))
+        processes.append(start_worker(address, folder, threads))
     yield address, processes
     for process in processes:
         small.kill(process)
@@ -312,8 +317,7 @@ def test_scheduler_without_workers_is_named(course, elsewhere):
     small.mixed_class(course, 2)
     grader = small.start("-m", "grading", "--scheduler", address, cwd=course)
     assert f"Start some with: dask worker {address}" in grader.stdout.readline()
-    worker = "-m", "dask", "worker", address, "--nthreads", "1", "--no-dashboard"
-    processes.append(small.start(*worker, cwd=course))
+    processes.append(start_worker(address, course))
     said, _ = grader.communicate(timeout=120)
     assert grader.returncode == 0, said
     assert small.scores(course) == small.expected(2)
